@@ -1,0 +1,1 @@
+"""Sluice: files dropped into S3 become tables that people can trust."""

@@ -1,0 +1,153 @@
+"""The plan: a contract compiled to plain data. What runtimes read; they need no YAML, pydantic or SQL parser.
+
+Compiling happens at synth (`sluice.contract.compile`). This module only holds the shapes and their JSON form.
+SQL in a plan is DuckDB SQL over quoted identifiers, compiled from validated names; values from files never enter it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Mode = Literal["append", "merge", "replace"]
+OnDelete = Literal["keep", "retract"]
+Severity = Literal["reject", "warn", "stop"]
+
+# Column names that Sluice adds to every curated row, in order, with their Iceberg types. `_sluice_run` is the only one
+# that is not a function of the raw zone and the contract: comparisons with a rebuild leave it out.
+PROVENANCE: tuple[tuple[str, str], ...] = (
+    ("_sluice_load", "string"),  # load_id
+    ("_sluice_object", "string"),  # object key
+    ("_sluice_version", "string"),  # object version id
+    ("_sluice_order", "string"),  # sorts by age: last-modified time, key, ordinal within that second
+    ("_sluice_row", "long"),  # 1-based record number in the object, header not counted
+    ("_sluice_contract", "string"),  # contract version
+    ("_sluice_run", "string"),  # run id
+)
+
+# Columns of `<dataset>__rejects`, one row per broken rule of a record. `ordinal` is 1 for the first broken rule of a
+# record, so `where ordinal = 1` counts records. `row_number` is NULL where the whole object was refused.
+REJECTS: tuple[tuple[str, str], ...] = (
+    ("load_id", "string"),
+    ("object", "string"),
+    ("version", "string"),
+    ("object_order", "string"),
+    ("row_number", "long"),
+    ("ordinal", "int"),
+    ("column", "string"),  # NULL where the rule concerns the row or the object
+    ("rule", "string"),
+    ("reason", "string"),  # says what was expected and what was found
+    ("value", "string"),  # the cell as text
+    ("raw", "string"),  # the record as it stood in the object
+    ("contract", "string"),
+    ("run", "string"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How bytes become records."""
+
+    format: Literal["csv", "json", "parquet", "xlsx"] = "csv"
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str = '"'
+    header: bool = True
+    skip_lines: int = 0
+    encoding: str = "utf-8"
+    compression: str = "auto"  # by suffix: .gz .zst .bz2 .zip; or none, gzip, zstd, bzip2, zip
+    null_texts: tuple[str, ...] = ("",)
+    unknown_columns: Literal["reject", "ignore"] = "reject"
+    missing_columns: Literal["reject", "null"] = "reject"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One curated column. `type` is an Iceberg type: string, int, long, float, double, decimal(p,s), boolean, date,
+    timestamp, time (nested types: Iceberg's JSON form).
+
+    `cast` is a DuckDB expression over the source cell, written as the quoted source name, a VARCHAR that is NULL where
+    the cell is one of the null texts. It yields NULL exactly when the text is not an exact value of the type.
+    """
+
+    name: str
+    source: str | None  # header name in the object; None for derived columns
+    type: str
+    cast: str
+    required: bool = False
+    expected: str = ""  # for messages: "decimal(6,1)", "date like 2024-02-29"
+    description: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A condition on typed columns. A row breaks the rule where `predicate` is false (NULL does not break it)."""
+
+    name: str  # required, minimum, enum, pattern, ... : the rule recorded in the rejects table
+    column: str | None
+    predicate: str
+    expected: str
+    severity: Severity = "reject"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartitionField:
+    """One Iceberg partition field: identity, year, month, day, hour or truncate[w] of a column."""
+
+    column: str
+    transform: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything the stages need to know of one dataset."""
+
+    dataset: str
+    version: str  # contract version
+    mode: Mode
+    on_delete: OnDelete = "keep"
+    primary_key: tuple[str, ...] = ()
+    sequence_by: str | None = None
+    reading: Reading = field(default_factory=Reading)
+    columns: tuple[Column, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    partition: tuple[PartitionField, ...] = ()
+    max_reject_share: float | None = None  # above it a run publishes nothing
+    description: str = ""
+
+    @property
+    def rejects_table(self) -> str:
+        """Name of the table that holds this dataset's rejects."""
+        return f"{self.dataset}__rejects"
+
+    @property
+    def digest(self) -> str:
+        """First 16 hex digits of the SHA-256 of the plan's canonical JSON."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no spaces, so that equal plans are equal texts."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """The inverse of `to_json`."""
+        return cls.from_dict(json.loads(text))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Plan:
+        """Build a plan from its JSON object."""
+        reading = data["reading"]
+        return cls(
+            **{
+                **data,
+                "primary_key": tuple(data["primary_key"]),
+                "reading": Reading(**{**reading, "null_texts": tuple(reading["null_texts"])}),
+                "columns": tuple(Column(**column) for column in data["columns"]),
+                "rules": tuple(Rule(**rule) for rule in data["rules"]),
+                "partition": tuple(PartitionField(**part) for part in data["partition"]),
+            }
+        )

@@ -1,0 +1,61 @@
+"""A user's project folder read into plans and marts: the one place where contract and mart files are opened.
+
+Used at synth, by the command line and by tests; never by a Lambda (those read the compiled JSON in their asset).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.contract.compile import compile_plan
+from sluice.contract.odcs import parse
+from sluice.contract.plan import PROVENANCE, REJECTS, Plan
+from sluice.errors import ContractError
+from sluice.warehouse.order import in_dependency_order
+from sluice.warehouse.parse import Mart, parse_mart
+
+CONTRACT_SUFFIX = ".odcs.yaml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """All datasets by name, and all marts, each after the marts and tables that it reads."""
+
+    plans: Mapping[str, Plan]
+    marts: Sequence[Mart]
+
+
+def load_plan(path: Path) -> Plan:
+    """Compile one contract file. Raises ContractError, also where the file name does not name the dataset."""
+    plan = compile_plan(parse(path.read_text(encoding="utf-8"), file=str(path)))
+    if path.name != plan.dataset + CONTRACT_SUFFIX:
+        raise ContractError(
+            f"the contract describes dataset {plan.dataset!r}",
+            file=str(path),
+            remedy=f"name the file {plan.dataset}{CONTRACT_SUFFIX}",
+        )
+    return plan
+
+
+def load_project(root: Path) -> Project:
+    """Compile `contracts/*.odcs.yaml` and `marts/*.sql` below `root`. Raises ContractError on the first mistake."""
+    plans = {plan.dataset: plan for plan in map(load_plan, sorted((root / "contracts").glob("*" + CONTRACT_SUFFIX)))}
+    if not plans:
+        raise ContractError("no contract found", file=str(root / "contracts"), remedy="add <dataset>.odcs.yaml")
+    return Project(plans=plans, marts=load_marts(root / "marts", plans))
+
+
+def load_marts(folder: Path, plans: Mapping[str, Plan]) -> Sequence[Mart]:
+    """Parse `*.sql` in `folder` against the columns of the curated and rejects tables, in dependency order."""
+    tables: dict[str, Sequence[tuple[str, str]]] = {}
+    for plan in plans.values():
+        tables[plan.dataset] = [*((column.name, column.type) for column in plan.columns), *PROVENANCE]
+        tables[plan.rejects_table] = REJECTS
+    texts = {path.stem: path for path in sorted(folder.glob("*.sql"))}
+    marts = [
+        parse_mart(path.read_text(encoding="utf-8"), file=str(path), tables=tables, marts=frozenset(texts))
+        for path in texts.values()
+    ]
+    return in_dependency_order(marts)

@@ -1,0 +1,1 @@
+"""Marts: one SELECT each, parsed, put in order, pinned to snapshots."""
