@@ -13,8 +13,8 @@ from sluice.contract.compile import compile_plan
 from sluice.contract.odcs import parse
 from sluice.contract.plan import PROVENANCE, REJECTS, Plan
 from sluice.errors import ContractError
-from sluice.warehouse.order import in_dependency_order
-from sluice.warehouse.parse import Mart, parse_mart
+from sluice.warehouse.mart import Mart
+from sluice.warehouse.parse import compile_marts
 
 CONTRACT_SUFFIX = ".odcs.yaml"
 
@@ -53,9 +53,5 @@ def load_marts(folder: Path, plans: Mapping[str, Plan]) -> Sequence[Mart]:
     for plan in plans.values():
         tables[plan.dataset] = [*((column.name, column.type) for column in plan.columns), *PROVENANCE]
         tables[plan.rejects_table] = REJECTS
-    texts = {path.stem: path for path in sorted(folder.glob("*.sql"))}
-    marts = [
-        parse_mart(path.read_text(encoding="utf-8"), file=str(path), tables=tables, marts=frozenset(texts))
-        for path in texts.values()
-    ]
-    return in_dependency_order(marts)
+    texts = {str(path): path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))}
+    return compile_marts(texts, tables=tables)

@@ -55,6 +55,7 @@ class LoadSummary:
     rows_superseded: int
     rejects: tuple[RejectCount, ...] = ()
     warnings: tuple[RejectCount, ...] = ()
+    stops: tuple[RejectCount, ...] = ()  # rows that broke a rule of severity `stop` (they are rejects too)
     refused: str | None = None
 
 
@@ -73,3 +74,16 @@ class Outcome:
 
     files: tuple[OutputFile, ...]
     loads: tuple[LoadSummary, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeOutcome:
+    """What changes in a table's set of files: add all of `files`, drop all of `replaced`, leave every other as it is.
+
+    `files` is complete: an incoming file that stands as it is, is listed with its own path; new files lie below `out`.
+    """
+
+    files: tuple[OutputFile, ...]
+    replaced: tuple[Path, ...]
+    rows_removed: int  # rows of current files that are not in `files` any more
+    rows_stale: int = 0  # incoming rows that lost to newer rows

@@ -1,1 +1,1 @@
-"""Iceberg tables: make them ready, publish to them, look after them. The only place that commits."""
+"""The lake: Iceberg tables on the Glue catalog, and the objects that they are made of. The only Iceberg writer."""

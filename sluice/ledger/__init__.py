@@ -1,1 +1,1 @@
-"""What is known of loads, runs and leases, kept in one DynamoDB table."""
+"""The ledger: which raw objects are to be loaded, who works on them, and what became of them. DynamoDB, one table."""

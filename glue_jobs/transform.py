@@ -1,0 +1,67 @@
+"""The Glue job: transform one group of a run on Spark. Parses arguments, wires, runs.
+
+Plain pyspark, so it runs wherever Spark does; the cluster's shape comes from how the job is started.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import boto3
+from pyspark import SparkContext
+
+from sluice.distributed.transform import Sizes, transform
+from sluice.kernel.outcome import Limits
+from sluice.stages.run_folder import RunFolder
+
+logger = logging.getLogger("sluice")
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Parse the job's arguments; Glue adds some of its own, which are left alone."""
+    parser = argparse.ArgumentParser(prog="transform", allow_abbrev=False)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--fence", required=True, type=int)
+    parser.add_argument("--run_id", required=True)
+    parser.add_argument("--group", required=True, type=int)
+    parser.add_argument("--lake_bucket", required=True)
+    parser.add_argument("--raw_bucket", required=True)
+    parser.add_argument("--task_megabytes", type=int, default=1024, help="memory of the kernel in one task")
+    parser.add_argument("--part_megabytes", type=int, default=Sizes.part >> 20)
+    parser.add_argument("--bucket_megabytes", type=int, default=Sizes.bucket >> 20)
+    return parser.parse_known_args(words)[0]
+
+
+def main(words: Sequence[str]) -> None:
+    """Transform the group that the arguments name, and log one line about it."""
+    given = parse(words)
+    connect = partial(boto3.client, "s3")
+    spark = SparkContext.getOrCreate()
+    try:
+        result = transform(
+            RunFolder(connect(), bucket=given.lake_bucket, dataset=given.dataset, fence=given.fence),
+            given.group,
+            spark=spark,
+            connect=connect,
+            raw_bucket=given.raw_bucket,
+            limits=Limits(memory_bytes=given.task_megabytes << 20, threads=1),
+            sizes=Sizes(part=given.part_megabytes << 20, bucket=given.bucket_megabytes << 20),
+            timer=time.monotonic,
+        )
+    finally:
+        spark.stop()
+    event = {"message": "transformed", "stage": "transform", "run_id": given.run_id, "group": given.group}
+    logger.info(
+        json.dumps({**event, "files": len(result.files), "loads": len(result.loads), "seconds": result.seconds})
+    )
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    main(sys.argv[1:])

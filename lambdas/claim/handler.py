@@ -1,0 +1,37 @@
+"""Claim: the first step of a run. Parses the run, calls the stage, answers with the groups to transform."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from sluice.lake.tables import ensure
+from sluice.stages.claim import claim
+from sluice.stages.plans import read_plan
+from sluice.stages.services import services, utc_now
+
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    """Claim pending loads for the run {"dataset", "fence", "run_id"}."""
+    at = services("raw_bucket", "lake_bucket", "ledger_table", "database")
+    run = {"dataset": event["dataset"], "fence": event["fence"], "run_id": event["run_id"]}
+    logger.append_keys(**run)
+    made = claim(
+        at.run_folder(run["dataset"], run["fence"]),
+        run_id=run["run_id"],
+        plan=read_plan(Path(__file__).parent / "plans", run["dataset"]),
+        s3=at.s3,
+        ledger=at.ledger,
+        settings=at.settings,
+        ensure_tables=partial(ensure, at.catalog, database=at.settings.database, lake_bucket=at.settings.lake_bucket),
+        now=utc_now(),
+    )
+    logger.info("claimed", extra={"loads": len(made.loads), "groups": len(made.groups), "empty": made.is_empty})
+    groups = [{"group": group.index, "engine": group.engine} for group in made.groups]
+    return {**run, "groups": groups, "empty": made.is_empty}

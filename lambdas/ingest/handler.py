@@ -1,0 +1,47 @@
+"""Ingest: SQS messages with S3 events become loads. Parses the batch, calls the stage, reports failed messages."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from sluice.stages.ingest import ingest
+from sluice.stages.plans import dataset_names
+from sluice.stages.services import services, utc_now
+
+logger, metrics = Logger(), Metrics()
+
+
+@cache
+def datasets() -> frozenset[str]:
+    """List the datasets that have a contract."""
+    return dataset_names(Path(__file__).parent / "plans")
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    """Register the loads of an SQS batch."""
+    at, now = services("raw_bucket", "ledger_table", "state_machine"), utc_now()
+    done = ingest(
+        [(record["messageId"], record["body"]) for record in event["Records"]],
+        ledger=at.ledger,
+        datasets=datasets(),
+        raw_bucket=at.settings.raw_bucket,
+        wake=at.waking(at.settings.state_machine, now),
+        now=now,
+    )
+    for key in done.unknown:
+        logger.warning("no dataset for this key", extra={"object_key": key})
+    for message_id, problem in done.malformed:
+        logger.error("malformed event", extra={"message_id": message_id, "problem": problem})
+    for problem in done.errors:
+        logger.error("dataset not woken", extra={"problem": problem})
+    logger.info("ingested", extra={"registered": done.registered, "known": done.known})
+    metrics.add_metric(name="LoadsRegistered", unit=MetricUnit.Count, value=done.registered)
+    metrics.add_metric(name="UnknownDataset", unit=MetricUnit.Count, value=len(done.unknown))
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in done.failed]}

@@ -1,0 +1,34 @@
+"""Transform: one group of a run on this Lambda. Parses the group, calls the stage, answers with a few counts."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from sluice.stages.services import services
+from sluice.stages.transform import transform
+
+logger = Logger()
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    """Transform one group of {"dataset", "fence", "run_id", "group"}."""
+    at = services("raw_bucket", "lake_bucket")
+    logger.append_keys(**{name: event[name] for name in ("dataset", "fence", "run_id", "group")})
+    with tempfile.TemporaryDirectory(prefix="sluice-") as scratch:
+        result = transform(
+            at.run_folder(event["dataset"], event["fence"]),
+            event["group"],
+            s3=at.s3,
+            raw_bucket=at.settings.raw_bucket,
+            limits=at.settings.limits(),
+            scratch=Path(scratch),
+            timer=time.monotonic,
+        )
+    logger.info("transformed", extra={"files": len(result.files), "loads": len(result.loads)})
+    return {"group": result.group, "loads": len(result.loads), "vanished": len(result.vanished)}

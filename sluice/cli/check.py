@@ -1,0 +1,123 @@
+"""`sluice check`: files against a contract with the kernel alone. No AWS, no network."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sluice.cli.exits import CommandError, Exit, answering
+from sluice.cli.screen import AsJson, emit, say, show, table, working
+
+if TYPE_CHECKING:
+    from sluice.contract.plan import Plan
+    from sluice.kernel.outcome import LoadSummary, RejectCount
+
+_COUNTS = ("rows_read", "rows_accepted", "rows_rejected", "rows_superseded")
+
+
+def check(
+    dataset: Annotated[str, typer.Argument(help="The dataset whose contract the files are to keep.")],
+    files: Annotated[list[Path], typer.Argument(help="Files, as they would be uploaded.", exists=True, dir_okay=False)],
+    contract: Annotated[
+        Path | None, typer.Option(help="The contract; default: contracts/DATASET.odcs.yaml.", dir_okay=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Keep the Parquet files here: data/ and rejects/.", file_okay=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try files against a contract without any AWS. Exit code 1 if a row or a file breaks it."""
+    with answering(as_json=as_json):
+        from sluice.project import load_plan  # noqa: PLC0415  (reads YAML)
+
+        path = contract or Path("contracts") / f"{dataset}.odcs.yaml"
+        if not path.is_file():
+            raise CommandError(
+                f"There is no contract {path}.", how="Name it with --contract, or change to the project's folder."
+            )
+        plan = load_plan(path)
+        if plan.dataset != dataset:
+            raise CommandError(
+                f"{path} describes {plan.dataset}, not {dataset}.", how=f"Say: sluice check {plan.dataset}"
+            )
+        if out is not None and out.exists() and any(out.iterdir()):
+            raise CommandError(f"{out} is not empty.", how="Name a new folder with --out; nothing is overwritten.")
+        with working(f"Checking {len(files)} files"):
+            summaries = _run(plan, files, out)
+        broken = _report(plan, files, summaries, as_json=as_json)
+        if out is not None:
+            say(f"Written to {out}.")
+        if broken:
+            raise typer.Exit(Exit.DATA)
+
+
+def _run(plan: Plan, files: Sequence[Path], out: Path | None) -> Sequence[LoadSummary]:
+    from sluice.kernel.outcome import SourceFile  # noqa: PLC0415
+    from sluice.kernel.transform import transform  # noqa: PLC0415  (DuckDB)
+
+    sources = [
+        SourceFile(
+            path=path,
+            load_id=hashlib.sha256(f"{number}\n{path}".encode()).hexdigest()[:32],
+            key=f"{plan.dataset}/{path.name}",
+            version_id="local",
+            order=f"{number:06d}",  # the order of the command line: the last file is the newest
+        )
+        for number, path in enumerate(files)
+    ]
+    with TemporaryDirectory(prefix="sluice-check-") as folder:
+        scratch = Path(folder)
+        target = out or scratch / "out"
+        outcome = transform(sources, plan, out=target, scratch=scratch / "spill", run_id="check")
+    return outcome.loads
+
+
+def _report(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary], *, as_json: bool) -> bool:
+    """Say what became of the files; True if a row or a file broke the contract."""
+    broken = any(summary.rows_rejected or summary.refused for summary in summaries)
+    total = {name: sum(getattr(summary, name) for summary in summaries) for name in _COUNTS}
+    rejects = _grouped(reject for summary in summaries for reject in summary.rejects)
+    warnings = _grouped(warning for summary in summaries for warning in summary.warnings)
+    if as_json:
+        emit(
+            {
+                "ok": not broken,
+                "dataset": plan.dataset,
+                "contract": plan.version,
+                **total,
+                "rejects": rejects,
+                "warnings": warnings,
+                "files": [_document(path, summary) for path, summary in zip(files, summaries, strict=True)],
+            }
+        )
+        return broken
+    rows = [
+        (path.name, *(getattr(summary, name) for name in _COUNTS), summary.refused)
+        for path, summary in zip(files, summaries, strict=True)
+    ]
+    numbers = ("read", "accepted", "rejected", "superseded")
+    show(table(f"{plan.dataset}, contract {plan.version}", ("file", *numbers, "refused"), rows, numbers=numbers))
+    for title, groups in (("Rejected, by the first rule that a row broke", rejects), ("Warnings", warnings)):
+        if groups:
+            show(
+                table(title, ("column", "rule", "rows"), [tuple(group.values()) for group in groups], numbers=("rows",))
+            )
+    return broken
+
+
+def _document(path: Path, summary: LoadSummary) -> dict[str, object]:
+    counts = {name: getattr(summary, name) for name in _COUNTS}
+    return {"file": str(path), **counts, "rejects": _grouped(summary.rejects), "refused": summary.refused}
+
+
+def _grouped(counts: Iterable[RejectCount]) -> list[dict[str, object]]:
+    rows: Counter[tuple[str, str]] = Counter()
+    for count in counts:
+        rows[count.column or "", count.rule] += count.rows
+    return [{"column": column or None, "rule": rule, "rows": number} for (column, rule), number in rows.most_common()]

@@ -1,0 +1,1 @@
+"""`sluice demo`: a year of New York flights through the pipeline, seeded trouble included, each row accounted for."""

@@ -1,0 +1,24 @@
+"""The command `sluice`: which commands there are. What one does stands in its own file."""
+
+from __future__ import annotations
+
+import typer
+
+from sluice.cli.check import check
+from sluice.cli.demo.command import demo
+from sluice.cli.put import put
+from sluice.cli.query import query
+from sluice.cli.rejects import rejects
+from sluice.cli.runs import runs
+from sluice.cli.up import up
+
+app = typer.Typer(
+    name="sluice",
+    help="Files dropped into S3 become tables that people can trust.",
+    epilog="Exit codes: 0 fine, 1 the data broke its contract, 2 wrong usage, contract or statement, 3 AWS failed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, and with them rows
+)
+for command in (demo, up, put, runs, rejects, query, check):
+    app.command()(command)

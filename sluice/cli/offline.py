@@ -1,0 +1,61 @@
+"""An offline AWS for one command: synthesize the project in a process of its own, deploy it locally."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from sluice.cli.exits import CommandError
+
+if TYPE_CHECKING:
+    from sluice.local.cloud import LocalCloud
+
+
+@contextmanager
+def offline_aws(
+    project: Path, *, progress: Callable[[str], None], context: Mapping[str, str] | None = None
+) -> Iterator[LocalCloud]:
+    """Synthesize `project` and run its stacks in the block. `context` overrides settings, like `cdk synth -c`."""
+    with TemporaryDirectory(prefix="sluice-") as folder:
+        progress("Synthesizing the CloudFormation templates")
+        synthesize(project, Path(folder), context=context or {})
+        progress("Starting the offline AWS")
+        from sluice.local.cloud import LocalCloud  # noqa: PLC0415  (moto takes a second to import)
+        from sluice.local.template import UnsupportedTemplate  # noqa: PLC0415
+
+        with ExitStack() as stack:
+            try:
+                cloud = stack.enter_context(LocalCloud(Path(folder)))
+            except UnsupportedTemplate as error:
+                raise CommandError(
+                    f"The offline AWS refuses the templates: {error}.",
+                    how="Leave out what it names, or teach it in sluice/local/resources.",
+                ) from error
+            yield cloud
+
+
+def synthesize(project: Path, folder: Path, *, context: Mapping[str, str]) -> None:
+    """Run the project's `app.py` as `cdk synth` does. Raises CommandError with what it said."""
+    if not (project / "app.py").is_file():
+        raise CommandError(
+            f"{project} is no Sluice project: it has no app.py.",
+            how="Change to the folder with app.py, or name it with --project.",
+        )
+    done = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=project,
+        env={**os.environ, "CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = "\n".join(done.stderr.strip().splitlines()[-15:])
+        raise CommandError(f"The templates could not be synthesized:\n{said}", how="Mend what it names.")

@@ -1,0 +1,110 @@
+"""`sluice put`: upload files of a dataset and wait until the ledger says what became of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sluice.cli.exits import CommandError, Exit, answering
+from sluice.cli.screen import AsJson, emit, show, table, working
+from sluice.cli.target import Target
+
+if TYPE_CHECKING:
+    from sluice.ledger.model import Load
+
+_COLUMNS = ("object", "state", "read", "accepted", "rejected", "superseded", "run", "reason")
+_NUMBERS = ("read", "accepted", "rejected", "superseded")
+_PAUSE_SECONDS = 0.5
+
+
+def put(
+    dataset: Annotated[str, typer.Argument(help="The dataset.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Files to upload under their own names.", exists=True, dir_okay=False)
+    ],
+    wait: Annotated[bool, typer.Option(help="Wait until the files are loaded or refused.")] = True,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait at most.")] = 900,
+    as_json: AsJson = False,
+) -> None:
+    """Upload files and wait until they are loaded. Exit code 1 if a row or a file was rejected."""
+    with answering(as_json=as_json):
+        if len({path.name for path in files}) < len(files):
+            raise CommandError(
+                "Two files share one name, and with it one key.", how="Rename one, or put them one by one."
+            )
+        target = Target.from_environment(os.environ)
+        with working(f"Uploading {len(files)} files") as progress:
+            versions = {f"{dataset}/{path.name}": _upload(target, f"{dataset}/{path.name}", path) for path in files}
+            if not wait:
+                if as_json:
+                    emit({"ok": True, "uploaded": versions})
+                else:
+                    show(f"Uploaded. `sluice runs {dataset}` says what becomes of it.")
+                return
+            loads = _settled(target, dataset, versions, deadline=time.monotonic() + timeout, progress=progress)
+        clean = all(load.state in {"DONE", "SUPERSEDED"} and not load.counts.rows_rejected for load in loads)
+        if as_json:
+            emit({"ok": clean, "loads": [_document(load) for load in loads]})
+        else:
+            show(table("", _COLUMNS, [_row(load) for load in loads], numbers=_NUMBERS))
+        if not clean:
+            raise typer.Exit(Exit.DATA)
+
+
+def _upload(target: Target, key: str, path: Path) -> str:
+    with path.open("rb") as body:
+        return str(target.client("s3").put_object(Bucket=target.raw_bucket, Key=key, Body=body)["VersionId"])
+
+
+def _settled(
+    target: Target, dataset: str, versions: Mapping[str, str], *, deadline: float, progress: Callable[[str], None]
+) -> list[Load]:
+    """Wait until none of these object versions is pending; return their loads."""
+    from sluice.ledger.model import load_id  # noqa: PLC0415
+
+    ledger = target.ledger()
+    names = [load_id(target.raw_bucket, key, version) for key, version in versions.items()]
+    while True:
+        loads = [load for name in names if (load := ledger.find(dataset, name))]
+        waiting = len(names) - sum(load.state != "PENDING" for load in loads)
+        if not waiting:
+            return loads
+        if time.monotonic() > deadline:
+            raise CommandError(
+                f"{waiting} of {len(names)} files are not loaded yet.",
+                how=f"They will be: `sluice runs {dataset}` says how far it is. Is {dataset} a deployed dataset?",
+                code=Exit.INFRASTRUCTURE,
+            )
+        progress(f"Waiting for {waiting} of {len(names)} files to be loaded")
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _document(load: Load) -> dict[str, object]:
+    return {
+        "object": load.key,
+        "version": load.version_id,
+        "load_id": load.load_id,
+        "state": load.state,
+        "run": load.run_id,
+        **vars(load.counts),
+        "reason": load.reason,
+    }
+
+
+def _row(load: Load) -> tuple[object, ...]:
+    counts = load.counts
+    return (
+        load.key,
+        load.state,
+        counts.rows_read,
+        counts.rows_accepted,
+        counts.rows_rejected,
+        counts.rows_superseded,
+        load.run_id,
+        load.reason,
+    )

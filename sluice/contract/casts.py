@@ -1,0 +1,107 @@
+"""Strict casts: for each type one DuckDB expression that is NULL exactly where the text is no exact value of the type.
+
+DuckDB's TRY_CAST alone is generous: ` 12 `, `1.5`, `1e3`, `1_000` and `0x1F` are integers to it, `1.005` is a
+decimal(3,2), `2024-2-1x`, `epoch` and `infinity` are dates, `+-1` and `nan` are doubles, and a cast to TIMESTAMP drops
+the offset `+02:00`. So each cast is one TRY_CAST and a proof of exactness: first a cheap one that holds for texts in
+the usual spelling (printing the value gives the text back; costs a quarter of a regular expression), then a regular
+expression for the few others (`+5`, `007`, `1.500`). The order inside a condition matters: DuckDB computes a repeated
+subexpression once only where its first use is not behind a guard.
+
+How dates in a contract's own format are read: `formats`.
+"""
+
+from __future__ import annotations
+
+from sluice.contract.types import decimal_parts, duckdb_type
+
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6}0*)?)?"
+_OFFSET = "[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?"
+_DOUBLE = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_FIRST_MOMENT = "TIMESTAMP '0001-01-01 00:00:00'"
+_LAST_MOMENT = "TIMESTAMP '9999-12-31 23:59:59.999999'"
+
+
+def strict_cast(cell: str, kind: str) -> tuple[str, str]:
+    """The expression over the VARCHAR `cell` that yields the Iceberg type `kind`, and words for what is expected."""
+    if parts := decimal_parts(kind):
+        return _decimal(cell, kind, parts[1]), kind
+    expression, expected = {
+        "string": (cell, "text"),
+        "int": (_integer(cell, kind), "a whole number of 32 bits"),
+        "long": (_integer(cell, kind), "a whole number of 64 bits"),
+        "float": (_floating(cell, kind), "a number"),
+        "double": (_floating(cell, kind), "a number"),
+        "boolean": (_boolean(cell), "true or false"),
+        "date": (_date(cell), "a date like 2024-02-29"),
+        "timestamp": (_timestamp(cell), "a timestamp like 2024-02-29T13:00:00Z"),
+        "time": (_time(cell), "a time like 13:00:00"),
+    }[kind]
+    return expression, expected
+
+
+def instant(expression: str) -> str:
+    """A TIMESTAMPTZ expression as a UTC TIMESTAMP, NULL outside the years 1 to 9999; needs no session time zone."""
+    moment = f"make_timestamp(epoch_us({expression}))"
+    return f"CASE WHEN {moment} BETWEEN {_FIRST_MOMENT} AND {_LAST_MOMENT} THEN {moment} END"
+
+
+def _integer(cell: str, kind: str) -> str:
+    value = f"TRY_CAST({cell} AS {duckdb_type(kind)})"
+    return (
+        f"CASE WHEN CAST({value} AS VARCHAR) = {cell} THEN {value}"
+        f" WHEN regexp_full_match({cell}, '[+-]?[0-9]+') THEN {value} END"
+    )
+
+
+def _decimal(cell: str, kind: str, scale: int) -> str:
+    # A text that begins the printed value (`39.2` of `39.20`) has no more digits than the scale: nothing was rounded.
+    value = f"TRY_CAST({cell} AS {duckdb_type(kind)})"
+    shape = rf"[+-]?([0-9]+(\.[0-9]{{0,{scale}}}0*)?" + (rf"|\.[0-9]{{1,{scale}}}0*)" if scale else ")")
+    return (
+        f"CASE WHEN starts_with(CAST({value} AS VARCHAR), {cell}) THEN {value}"
+        f" WHEN regexp_full_match({cell}, '{shape}') THEN {value} END"
+    )
+
+
+def _floating(cell: str, kind: str) -> str:
+    # Printing a double is dear, so the cheap proof excludes what TRY_CAST forgives: infinity and overflow, blanks
+    # before (they sort below '-') and after, `+-1`, and underscores.
+    value = f"TRY_CAST({cell} AS {duckdb_type(kind)})"
+    return (
+        f"CASE WHEN isfinite({value}) AND {cell} BETWEEN '-' AND ':' AND NOT contains({cell}, '_')"
+        f" AND ord({cell}[-1]) > 45 THEN {value}"
+        f" WHEN isfinite({value}) AND regexp_full_match({cell}, '{_DOUBLE}') THEN {value} END"
+    )
+
+
+def _boolean(cell: str) -> str:
+    return (
+        f"CASE {cell} WHEN 'true' THEN true WHEN 'false' THEN false"
+        f" ELSE CASE lower({cell}) WHEN 'true' THEN true WHEN 'false' THEN false END END"
+    )
+
+
+def _date(cell: str) -> str:
+    # `infinity`, years before 1 and after 9999 print as themselves too, but not in ten characters.
+    value = f"TRY_CAST({cell} AS DATE)"
+    return f"CASE WHEN CAST({value} AS VARCHAR) = {cell} AND strlen({cell}) = 10 THEN {value} END"
+
+
+def _time(cell: str) -> str:
+    value = f"TRY_CAST({cell} AS TIME)"
+    return f"CASE WHEN regexp_full_match({cell}, '{_CLOCK}') THEN {value} END"
+
+
+def _timestamp(cell: str) -> str:
+    # With separators and hour fixed by LIKE, TRY_CAST still forgives a blank year digit and the second `1.`.
+    value = f"TRY_CAST({cell} AS TIMESTAMP)"
+    hours = " OR ".join(f"{cell} LIKE '____-__-__T{tens}_:__:__Z'" for tens in "012")
+    with_offset = instant(f"TRY_CAST({cell} AS TIMESTAMPTZ)")
+    return (
+        f"CASE WHEN ({hours}) AND {cell} BETWEEN '0001' AND ':' AND NOT contains({cell}, '.')"
+        f" AND NOT contains({cell}, 'T24') THEN {value}"
+        f" WHEN {cell} LIKE '____-__-__ __:__:__%' AND CAST({value} AS VARCHAR) = {cell} THEN {value}"
+        f" WHEN {cell} >= '0001' AND regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}Z?') THEN {value}"
+        f" WHEN regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}{_OFFSET}') THEN {with_offset} END"
+    )

@@ -1,0 +1,168 @@
+"""A `Dataset` to a `Plan`: checks that the parts of the contract fit together and writes the SQL that the kernel runs.
+
+Pure text work at synth. What a contract file may say is decided in `odcs`; how rows are touched, in the kernel.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+
+from sluice.contract.casts import strict_cast
+from sluice.contract.derive import derived_expression
+from sluice.contract.formats import formatted_cast
+from sluice.contract.model import Dataset, Property
+from sluice.contract.plan import Column, PartitionField, Plan, Rule
+from sluice.contract.rules import rules_of
+from sluice.contract.sql import quote
+from sluice.contract.types import iceberg_type
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_DATASET = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_TRANSFORM = re.compile(r"identity|year|month|day|hour|truncate\[([1-9][0-9]{0,8})\]")
+_TRANSFORM_TYPES = {
+    "year": {"date", "timestamp"},
+    "month": {"date", "timestamp"},
+    "day": {"date", "timestamp"},
+    "hour": {"timestamp"},
+    "truncate": {"string", "int", "long", "decimal"},
+    "identity": {"string", "int", "long", "decimal", "boolean", "date", "timestamp"},
+}
+MAX_NAME = 128
+MAX_DATASET = 50
+
+
+def compile_plan(dataset: Dataset) -> Plan:
+    """Compile a contract. Raises ContractError at the first part that does not fit."""
+    _check_names(dataset)
+    kinds = {item.name: iceberg_type(item) for item in dataset.properties}
+    key = _in_order(dataset, "primaryKey")
+    _check_modes(dataset, key)
+    columns = tuple(_column(item, kinds, key, dataset) for item in dataset.properties)
+    return Plan(
+        dataset=dataset.name,
+        version=dataset.version,
+        mode=dataset.mode,
+        on_delete=dataset.on_delete,
+        primary_key=tuple(item.name for item in key),
+        sequence_by=dataset.sequence_by,
+        reading=dataset.reading,
+        columns=columns,
+        rules=tuple(_rules(dataset, kinds, key)),
+        partition=tuple(_partition(item, kinds[item.name]) for item in _in_order(dataset, "partition")),
+        max_reject_share=dataset.max_reject_share,
+        description=dataset.description,
+    )
+
+
+def _check_names(dataset: Dataset) -> None:
+    if not _DATASET.fullmatch(dataset.name) or len(dataset.name) > MAX_DATASET:
+        raise dataset.source.error(
+            f"the dataset is named {dataset.name!r}",
+            f"use lower snake case, at most {MAX_DATASET} characters, no double underscore",
+        )
+    if not dataset.properties:
+        raise dataset.source.error("the schema object has no properties", "write one property for each column")
+    names: set[str] = set()
+    sources: set[str] = set()
+    for item in dataset.properties:
+        if not _NAME.fullmatch(item.name) or len(item.name) > MAX_NAME or item.name.startswith("_sluice"):
+            raise item.source.error(
+                f"the property is named {item.name!r}",
+                f"use lower snake case, at most {MAX_NAME} characters, not beginning with _sluice; the name in the "
+                "file goes into physicalName",
+            )
+        if item.name in names:
+            raise item.source.error(f"the property {item.name} stands twice", "rename one")
+        names.add(item.name)
+        source = item.physical_name or item.name
+        if item.derived is None and source in sources:
+            raise item.source.error(f"two properties read {source!r} from the file", "use transformLogic for one")
+        sources.add(source)
+
+
+def _in_order(dataset: Dataset, what: str) -> tuple[Property, ...]:
+    """Key or partition columns by position; those without one follow in the order of the contract."""
+
+    def position(item: Property) -> int | None:
+        return item.key_position if what == "primaryKey" else item.partition_position
+
+    chosen = [item for item in dataset.properties if position(item) is not None]
+    given = [position(item) for item in chosen if position(item)]
+    if len(given) != len(set(given)):
+        raise dataset.source.error(f"two columns share one {what} position", "number them 1, 2, 3")
+    return tuple(sorted(chosen, key=lambda item: position(item) or sys.maxsize))
+
+
+def _check_modes(dataset: Dataset, key: tuple[Property, ...]) -> None:
+    if dataset.mode == "merge" and not key:
+        raise dataset.source.error("mode merge without a primary key", "set primaryKey: true on the key columns")
+    if dataset.sequence_by is None:
+        return
+    if dataset.mode != "merge":
+        raise dataset.source.error(f"sequenceBy has no effect in mode {dataset.mode}", "remove it, or use mode merge")
+    if dataset.sequence_by not in {item.name for item in dataset.properties}:
+        raise dataset.source.error(f"sequenceBy names {dataset.sequence_by!r}", "name one of the properties")
+
+
+def _column(item: Property, kinds: dict[str, str], key: tuple[Property, ...], dataset: Dataset) -> Column:
+    kind = kinds[item.name]
+    if item.derived is not None:
+        sources = frozenset(other.name for other in dataset.properties if other.derived is None)
+        expression, expected = derived_expression(item, kind, sources), kind
+        source = None
+    else:
+        source = item.physical_name or item.name
+        expression, expected = _cast(item, quote(source), kind)
+    return Column(
+        name=item.name,
+        source=source,
+        type=kind,
+        cast=expression,
+        required=item.required or item in key,
+        expected=expected,
+        description=item.description,
+    )
+
+
+def _cast(item: Property, cell: str, kind: str) -> tuple[str, str]:
+    form = item.options.format
+    if item.options.default_timezone not in {None, "UTC", "Etc/UTC"}:
+        raise item.source.error(
+            f"property {item.name}: defaultTimezone {item.options.default_timezone!r} is not supported yet",
+            "use UTC, or write the offset into the texts",
+        )
+    if form is None or kind not in {"date", "timestamp", "time"}:
+        return strict_cast(cell, kind)
+    try:
+        return formatted_cast(cell, kind, form), f"a {kind} like {form}"
+    except ValueError as error:
+        raise item.source.error(
+            f"property {item.name}: format {form!r}: {error}", "write a Java date format, such as yyyy-MM-dd HH:mm:ss"
+        ) from error
+
+
+def _rules(dataset: Dataset, kinds: dict[str, str], key: tuple[Property, ...]) -> Iterator[Rule]:
+    for item in dataset.properties:
+        kind = kinds[item.name]
+        if item.unique and [item] != list(key):
+            raise item.source.error(
+                f"property {item.name}: unique is not checked yet beside the primary key", "remove it"
+            )
+        yield from rules_of(item, kind, key=item in key)
+
+
+def _partition(item: Property, kind: str) -> PartitionField:
+    transform = item.partition_transform
+    if not _TRANSFORM.fullmatch(transform):
+        raise item.source.error(
+            f"partitionTransform is {transform!r}", "write identity, year, month, day, hour or truncate[n]"
+        )
+    family = transform.partition("[")[0]
+    if kind.partition("(")[0] not in _TRANSFORM_TYPES[family]:
+        raise item.source.error(
+            f"a column of type {kind} cannot be partitioned by {transform}", "use another transform"
+        )
+    suffix = {"identity": "", "truncate": "_trunc"}.get(family, f"_{family}")
+    return PartitionField(column=item.name, transform=transform, name=item.name + suffix)

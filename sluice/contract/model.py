@@ -1,0 +1,98 @@
+"""The contract as Sluice understands it: what `odcs.parse` makes of a file and `compile.compile_plan` reads.
+
+Plain frozen data in the standard's own words, with the place of each part kept for messages. No YAML, no SQL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from sluice.contract.plan import Mode, OnDelete, Reading, Severity
+from sluice.errors import ContractError
+
+Scalar = str | int | bool | Decimal
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a part of the contract stands: its file, its path in the file, its line."""
+
+    file: str
+    path: str = ""
+    line: int = 0
+
+    @property
+    def place(self) -> str:
+        """`schema[0].properties[3].logicalType (line 41)`."""
+        line = f"line {self.line}" if self.line else ""
+        return f"{self.path} ({line})" if self.path and line else self.path or line
+
+    def error(self, message: str, remedy: str) -> ContractError:
+        """A refusal that points here."""
+        return ContractError(message, file=self.file, place=self.place, remedy=remedy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """`logicalTypeOptions` of a property: limits on its values and how its text is written."""
+
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    format: str | None = None
+    minimum: Scalar | None = None
+    maximum: Scalar | None = None
+    exclusive_minimum: Scalar | None = None
+    exclusive_maximum: Scalar | None = None
+    multiple_of: Scalar | None = None
+    default_timezone: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A quality check that one row can break by itself (the other kinds are refused by `odcs.parse`)."""
+
+    kind: str  # required, enum, pattern, missing
+    values: tuple[Scalar, ...] = ()
+    pattern: str | None = None
+    name: str | None = None
+    severity: Severity = "reject"
+    source: Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Property:
+    """One property of the schema object: a column of the curated table."""
+
+    name: str
+    physical_name: str | None = None
+    logical_type: str | None = None
+    physical_type: str | None = None
+    description: str = ""
+    options: Options = field(default_factory=Options)
+    required: bool = False
+    unique: bool = False
+    key_position: int | None = None
+    partition_position: int | None = None
+    partition_transform: str = "identity"
+    enum: tuple[Scalar, ...] = ()
+    checks: tuple[Check, ...] = ()
+    derived: str | None = None  # transformLogic: a DuckDB expression over the other columns
+    source: Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """One dataset: exactly one schema object of one contract file."""
+
+    name: str
+    version: str
+    description: str = ""
+    mode: Mode = "append"
+    on_delete: OnDelete = "keep"
+    sequence_by: str | None = None
+    max_reject_share: float | None = None
+    reading: Reading = field(default_factory=Reading)
+    properties: tuple[Property, ...] = ()
+    source: Source

@@ -1,0 +1,184 @@
+"""A contract file in the Open Data Contract Standard v3 (3.0, 3.1, 3.2) to a `Dataset`.
+
+Says what the file means, and refuses by name and place what Sluice cannot honour and what concerns the data. Whether
+the parts fit together (keys, types, limits) is decided by `compile`; what YAML is acceptable by `document`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+import typing
+from typing import Any
+
+import pydantic
+from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, SchemaProperty
+
+from sluice.contract.custom import COLUMN_OPTIONS, OBJECT_OPTIONS, PROPERTY, read_custom
+from sluice.contract.document import Document, read_document
+from sluice.contract.model import Dataset, Options, Property
+from sluice.contract.quality import read_checks, refuse_object_checks
+from sluice.contract.reading import read_mode, read_reading
+
+_API_VERSION = re.compile(r"v3\.[012]\.\d+")
+_OPTIONS = {
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "pattern": "pattern",
+    "format": "format",
+    "minimum": "minimum",
+    "maximum": "maximum",
+    "exclusiveMinimum": "exclusive_minimum",
+    "exclusiveMaximum": "exclusive_maximum",
+    "multipleOf": "multiple_of",
+    "defaultTimezone": "default_timezone",
+    "timezone": "",  # says whether texts carry an offset: both are read, so it changes nothing
+}
+
+
+def parse(text: str, *, file: str) -> Dataset:
+    """Read the contract `text`; `file` is its name for messages. Raises ContractError."""
+    document = read_document(text, file=file)
+    contract = _validated(document)
+    if contract.kind != "DataContract":
+        raise document.at("kind").error(f"kind is {contract.kind!r}", "write `kind: DataContract`")
+    if not _API_VERSION.fullmatch(contract.apiVersion or ""):
+        raise document.at("apiVersion").error(
+            f"apiVersion is {contract.apiVersion!r}", "write v3.1.0 (v3.0.x, v3.1.x and v3.2.x are understood)"
+        )
+    if not contract.version:
+        raise document.at("version").error("the contract has no version", 'write `version: "1.0.0"`')
+    for position, item in enumerate(contract.customProperties or ()):
+        if item.property == PROPERTY:
+            raise document.at(f"customProperties[{position}]").error(
+                "the custom property `sluice` has no effect here", "move it to schema[0].customProperties"
+            )
+    if len(contract.schema_ or ()) != 1:
+        raise document.at("schema").error(
+            f"the contract has {len(contract.schema_ or ())} schema objects", "write one contract for each dataset"
+        )
+    return _dataset(document, contract, (contract.schema_ or [])[0])
+
+
+def _dataset(document: Document, contract: OpenDataContractStandard, table: SchemaObject) -> Dataset:
+    path = "schema[0]"
+    custom = read_custom(table.customProperties, document=document, path=path, known=OBJECT_OPTIONS)
+    mode, on_delete = read_mode(custom)
+    _refuse_relationships(document, path, table.relationships)
+    properties = tuple(
+        _property(document, item, f"{path}.properties[{position}]")
+        for position, item in enumerate(table.properties or ())
+    )
+    key = tuple(item.name for item in properties if item.key_position is not None)
+    refuse_object_checks(table.quality, key=key, document=document, path=path)
+    purpose = contract.description.purpose if contract.description else None
+    return Dataset(
+        name=table.name or "",
+        version=contract.version or "",
+        description=_one_line(table.description or purpose),
+        mode=mode,
+        on_delete=on_delete,
+        sequence_by=custom.text("sequenceBy", None),
+        max_reject_share=custom.share("maxRejectShare"),
+        reading=read_reading(custom, contract.servers),
+        properties=properties,
+        source=document.at(path),
+    )
+
+
+def _property(document: Document, item: SchemaProperty, path: str) -> Property:
+    custom = read_custom(item.customProperties, document=document, path=path, known=COLUMN_OPTIONS)
+    for name in ("properties", "items", "map"):
+        if getattr(item, name) is not None:
+            raise document.at(f"{path}.{name}").error("nested types are not supported yet", "flatten the property")
+    if item.semanticType == "measure":
+        raise document.at(f"{path}.semanticType").error("a measure is no column", "move it into a mart")
+    _refuse_relationships(document, path, item.relationships)
+    if item.partitioned is not True and custom.values.get("partitionTransform") is not None:
+        raise custom.source("partitionTransform").error("the property is not partitioned", "add `partitioned: true`")
+    return Property(
+        name=item.name or "",
+        physical_name=item.physicalName,
+        logical_type=item.logicalType,
+        physical_type=item.physicalType,
+        description=_one_line(item.description),
+        options=_options(document, item.logicalTypeOptions, f"{path}.logicalTypeOptions"),
+        required=item.required is True,
+        unique=item.unique is True,
+        key_position=_position(document, path, item.primaryKey, item.primaryKeyPosition, "primaryKey"),
+        partition_position=_position(document, path, item.partitioned, item.partitionKeyPosition, "partitionKey"),
+        partition_transform=custom.text("partitionTransform", "identity"),
+        enum=tuple(entry.value for entry in item.enum or () if entry.value is not None),
+        checks=read_checks(item.quality, document=document, path=path),
+        derived=item.transformLogic,
+        source=document.at(path),
+    )
+
+
+def _options(document: Document, options: dict[str, Any] | None, path: str) -> Options:
+    for name in options or ():
+        if name not in _OPTIONS:
+            raise document.at(f"{path}.{name}").error(f"unknown option {name!r}", _nearest(name, _OPTIONS))
+    return Options(**{_OPTIONS[name]: value for name, value in (options or {}).items() if _OPTIONS[name]})
+
+
+def _position(document: Document, path: str, flag: bool | None, position: int | None, name: str) -> int | None:
+    """The position of a key or partition column; 0 where the contract leaves it to the order of the columns."""
+    given = position is not None and position >= 1
+    if given and flag is not True:
+        raise document.at(f"{path}.{name}Position").error(
+            f"{name}Position without {'primaryKey' if name == 'primaryKey' else 'partitioned'}: true", "add it"
+        )
+    if not flag:
+        return None
+    return position if given else 0
+
+
+def _refuse_relationships(document: Document, path: str, relationships: Any) -> None:
+    if relationships:
+        raise document.at(f"{path}.relationships").error(
+            "relationships are not checked yet", "remove them, say them in the description"
+        )
+
+
+def _validated(document: Document) -> OpenDataContractStandard:
+    _refuse_unknown(document, document.value, OpenDataContractStandard, "")
+    try:
+        return OpenDataContractStandard.model_validate(document.value)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        path = ""
+        for part in first["loc"]:
+            longer = f"{path}[{part}]" if isinstance(part, int) else f"{path}.{part}".lstrip(".")
+            path = longer if longer in document.lines else path  # the loc also names members of unions
+        raise document.at(path).error(
+            f"{first['msg']}, got {first['input']!r:.80}", "see the Open Data Contract Standard for this field"
+        ) from error
+
+
+def _refuse_unknown(document: Document, value: Any, kind: Any, path: str) -> None:
+    """A misspelt field of the root or of the schema must not be ignored: pydantic would drop it."""
+    if typing.get_origin(kind) in {typing.Union, types.UnionType}:
+        for member in typing.get_args(kind):
+            _refuse_unknown(document, value, member, path)
+    elif typing.get_origin(kind) is list and isinstance(value, list):
+        for position, item in enumerate(value):
+            _refuse_unknown(document, item, typing.get_args(kind)[0], f"{path}[{position}]")
+    elif isinstance(kind, type) and issubclass(kind, pydantic.BaseModel) and isinstance(value, dict):
+        fields = {info.alias or name: info.annotation for name, info in kind.model_fields.items()}
+        for name, item in value.items():
+            here = f"{path}.{name}" if path else str(name)
+            if name not in fields:
+                raise document.at(here).error(f"unknown field {name!r}", _nearest(str(name), fields))
+            if path or name == "schema":
+                _refuse_unknown(document, item, fields[name], here)
+
+
+def _nearest(name: str, known: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(known))}"
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())

@@ -1,0 +1,45 @@
+"""Which column of the file holds which source column of the plan. Names only, no rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sluice.contract.plan import Plan
+from sluice.errors import DataError
+
+_SHOWN = 12  # names in a message; a file may have thousands of columns
+
+
+def positions(names: Sequence[str], plan: Plan, *, key: str) -> dict[str, int]:
+    """The position of each source column in the file; sources that the file may lack and does are left out.
+
+    Raises DataError `file.columns` naming what is missing, unknown or there twice.
+    """
+    wanted = sources(plan)
+    counts = Counter(names)
+    twice = [name for name in wanted if counts[name] > 1]
+    missing = [name for name in wanted if not counts[name]]
+    unknown = [name for name in counts if name not in set(wanted)]
+    problems = []
+    if twice:
+        problems.append(f"more than one column is named {_listed(twice)}")
+    if missing and plan.reading.missing_columns == "reject":
+        problems.append(f"missing {_listed(missing)}")
+    if unknown and plan.reading.unknown_columns == "reject":
+        problems.append(f"unknown {_listed(unknown)}")
+    if wanted and len(missing) == len(wanted):
+        problems = [f"none of the expected columns {_listed(wanted)}, found {_listed(list(counts))}"]
+    if problems:
+        raise DataError("; ".join(problems), dataset=plan.dataset, rule="file.columns", object_key=key)
+    return {name: names.index(name) for name in wanted if counts[name]}
+
+
+def sources(plan: Plan) -> list[str]:
+    """The header names that the plan reads, in order."""
+    return list(dict.fromkeys(column.source for column in plan.columns if column.source is not None))
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name[:80]) for name in names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

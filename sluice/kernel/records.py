@@ -1,0 +1,80 @@
+"""Where the records of an object come from: SQL that yields each record's number, faults and cells as text.
+
+Readers only. What a cell means is decided in `examine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sluice.contract.plan import Plan
+from sluice.kernel.text import Text
+
+# An unquoted cell that reads as NULL. DuckDB needs one; this one keeps '' apart from a cell that is not there.
+NO_TEXT = "\x1d\x1e\x1fsluice\x1f\x1e\x1d"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """A relation with `_sluice_row` (1 for the first record), `_sluice_fault` (what is expected and what was found; NULL
+    where the record has the right shape), `_sluice_raw` (the record as text) and cells, VARCHAR. `cells` maps source
+    columns to cell expressions.
+    """
+
+    sql: str
+    parameters: Mapping[str, Any]
+    cells: Mapping[str, str]
+    fault: str = "row.fields"  # the rule that a record with a fault breaks
+
+
+def csv_records(
+    text: Text, plan: Plan, *, width: int, cells: Mapping[str, int], first_row: int, header: bool, skip_lines: int
+) -> Records:
+    """Records of a delimited file by DuckDB's own reader: fast, and strict about quotes.
+
+    It fails (duckdb.Error) on what it cannot read exactly; `rewrite` reads those files.
+    A record with too few or too many cells is a fault of that record.
+    """
+    reading = plan.reading
+    names = [f"c{position}" for position in range(width)]
+    columns = ", ".join(f"'{name}': 'VARCHAR'" for name in (*names, "extra"))
+    raw = _joined(names, quotes=text.quotes)
+    sql = f"""
+        SELECT
+            row_number() OVER () + $first_row - {int(header)} AS _sluice_row,
+            CASE
+                WHEN extra IS NOT NULL THEN 'expected {width} cells, got more'
+                WHEN {names[-1]} IS NULL
+                THEN 'expected {width} cells, got ' || ({" + ".join(f"({name} IS NOT NULL)::INT" for name in names)})
+            END AS _sluice_fault,
+            {raw} AS _sluice_raw,
+            {", ".join(names)}
+        FROM read_csv(
+            $path, columns = {{{columns}}}, auto_detect = false, header = false, skip = {skip_lines},
+            delim = $delimiter, quote = $quote, escape = $escape, nullstr = $no_text, null_padding = true,
+            parallel = {str(not text.quotes).lower()}
+        )"""
+    parameters = {
+        "first_row": first_row,
+        "path": str(text.path),
+        "delimiter": reading.delimiter,
+        "quote": reading.quote if text.quotes else "",
+        "escape": reading.escape if text.quotes else "",
+        "no_text": NO_TEXT,
+    }
+    wrapped = f"SELECT * FROM ({sql}) WHERE _sluice_row > $first_row" if header else sql
+    return Records(sql=wrapped, parameters=parameters, cells={name: f"c{at}" for name, at in cells.items()})
+
+
+def _joined(names: Sequence[str], *, quotes: bool) -> str:
+    """The record written again. Without quote characters in the file that is exactly the line that stood there."""
+    if not quotes:
+        return f"concat_ws($delimiter, {', '.join((*names, 'extra'))})"
+    quoted = ", ".join(
+        f"CASE WHEN contains({name}, $delimiter) OR contains({name}, $quote) OR contains({name}, chr(10)) "
+        f"OR contains({name}, chr(13)) THEN $quote || replace({name}, $quote, $escape || $quote) || $quote ELSE {name} END"
+        for name in (*names, "extra")
+    )
+    return f"concat_ws($delimiter, {quoted})"

@@ -1,0 +1,41 @@
+"""Records that Python read, written so that DuckDB reads them back without a doubt: every cell quoted, one dialect."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from sluice.kernel.delimited import Record
+from sluice.kernel.records import NO_TEXT, Records
+
+_LINE = 2 << 20  # what DuckDB's reader takes without being asked
+_KEPT = 1 << 20  # characters of raw text kept for a reject
+
+
+def rewritten(
+    found: Iterable[Record], path: Path, *, width: int, cells: Mapping[str, int], first_row: int, fault: str = "row.fields"
+) -> Records:
+    """Write the records to `path`; those without `width` cells get a fault. `cells` maps source columns to positions."""
+    longest = _LINE
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        for row, record in enumerate(found, first_row + 1):
+            wrong = record.fault
+            if not wrong and len(record.cells) != width:
+                # In the words of the fast reader: a part of an object must say what the whole one says.
+                wrong = f"expected {width} cells, got {len(record.cells) if len(record.cells) < width else 'more'}"
+            padded = (record.cells + [""] * (width - len(record.cells)))[:width]
+            line = [str(row), wrong, record.raw[:_KEPT], *([""] * width if wrong else padded)]
+            longest = max(longest, 4 * len(record.raw) * 2 + 8 * width)
+            writer.writerow(line)
+    names = ["_sluice_row", "_sluice_fault", "_sluice_raw", *(f"c{position}" for position in range(width))]
+    columns = ", ".join(f"'{name}': '{'BIGINT' if name == '_sluice_row' else 'VARCHAR'}'" for name in names)
+    sql = f"""
+        SELECT * REPLACE (nullif(_sluice_fault, '') AS _sluice_fault)
+        FROM read_csv(
+            $path, columns = {{{columns}}}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
+            nullstr = $no_text, parallel = false, max_line_size = {longest}
+        )"""
+    parameters = {"path": str(path), "no_text": NO_TEXT}
+    return Records(sql=sql, parameters=parameters, cells={name: f"c{at}" for name, at in cells.items()}, fault=fault)

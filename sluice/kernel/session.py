@@ -1,0 +1,39 @@
+"""A DuckDB connection that can touch this task's directories and nothing else. No query is built here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from sluice.kernel.outcome import Limits
+
+
+@contextmanager
+def session(*, limits: Limits, scratch: Path, directories: Iterable[Path] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory database that spills into `scratch/spill` and may open files below `scratch` and `directories`.
+
+    No extensions, no network, no other files, and no statement can loosen that again.
+    """
+    spill = scratch / "spill"
+    spill.mkdir(parents=True, exist_ok=True)
+    allowed = sorted({f"{path.resolve()}/" for path in (scratch, *directories)})
+    connection = duckdb.connect(
+        config={
+            "threads": limits.threads,
+            "memory_limit": f"{limits.memory_bytes}B",
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+    )
+    try:
+        connection.execute("SET allowed_directories = $1", [allowed])
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET TimeZone = 'UTC'")  # text without an offset is UTC
+        connection.execute("SET lock_configuration = true")
+        yield connection
+    finally:
+        connection.close()

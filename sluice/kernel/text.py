@@ -1,0 +1,150 @@
+"""Objects made of text as plain UTF-8 files on local disk, and what a glance at all their bytes tells about them.
+
+Decompression, encodings and bounds end here: whoever reads the result needs to know nothing of them.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluice.contract.plan import Plan
+from sluice.errors import DataError
+from sluice.kernel.outcome import Limits, SourceFile
+from sluice.kernel.unpack import blocks, compression
+
+_BOM = "\ufeff".encode()
+_UTF8 = {"utf-8", "utf-8-sig"}
+_LONG = 1 << 20  # DuckDB's CSV reader takes lines up to twice this; a block holds no longer ones
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A UTF-8 file without byte order mark, and what stands in it somewhere."""
+
+    path: Path
+    size: int
+    lines: int  # line feeds; a file without a final one has one line more
+    quotes: bool  # the contract's quote character
+    returns: bool  # a carriage return that is not followed by a line feed, or line feeds both with and without one
+    nuls: bool
+    long_lines: bool  # a megabyte without a line feed
+
+
+def prepare(source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits) -> Text:
+    """The object as plain UTF-8: the source file itself where it is that already, else a copy in `scratch`.
+
+    Raises DataError `file.encoding` (with the offset of the first bad byte), `file.compression` or `file.limit`.
+    """
+    encoding = _codec(plan, source)
+    glance = _Glance(plan.reading.quote.encode())
+    if encoding in _UTF8 and compression(source, plan) == "none" and not _starts_with_bom(source.path):
+        for block in _valid(blocks(source, plan, limits), source, plan):
+            glance.see(block)
+        return glance.result(source.path, plan, source, limits)
+    target = scratch / "text"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as out:
+        first = True
+        for decoded in _decoded(blocks(source, plan, limits), encoding, source, plan):
+            block = decoded.removeprefix(_BOM) if first and decoded else decoded
+            first = first and not decoded
+            glance.see(block)
+            out.write(block)
+    return glance.result(target, plan, source, limits)
+
+
+class _Glance:
+    """Collects the facts of `Text` from the blocks of a file, with a few searches at memory speed."""
+
+    def __init__(self, quote: bytes) -> None:
+        self._quote = quote
+        self.size = self.lines = self._pairs = self._singles = self._run = 0
+        self.quotes = self.nuls = self.long_lines = False
+        self._last = b""
+
+    def see(self, block: bytes) -> None:
+        feeds = block.count(b"\n")
+        self.size += len(block)
+        self.lines += feeds
+        self.quotes = self.quotes or bool(self._quote and self._quote in block)
+        self.nuls = self.nuls or b"\0" in block
+        self.long_lines = self.long_lines or self._run + (block.find(b"\n") if feeds else len(block)) > _LONG
+        self._run = len(block) - block.rfind(b"\n") if feeds else self._run + len(block)
+        if b"\r" in block or self._last == b"\r":
+            self._pairs += block.count(b"\r\n") + (self._last == b"\r" and block.startswith(b"\n"))
+            self._singles += block.count(b"\r")
+        self._last = block[-1:] or self._last
+
+    def result(self, path: Path, plan: Plan, source: SourceFile, limits: Limits) -> Text:
+        if self.lines > limits.max_rows + plan.reading.skip_lines + 1:
+            raise DataError(
+                f"more than {limits.max_rows} lines", dataset=plan.dataset, rule="file.limit", object_key=source.key
+            )
+        uniform = self._singles == self._pairs and self._pairs in {0, self.lines}
+        return Text(
+            path=path,
+            size=self.size,
+            lines=self.lines,
+            quotes=self.quotes,
+            returns=not uniform,
+            nuls=self.nuls,
+            long_lines=self.long_lines,
+        )
+
+
+def _codec(plan: Plan, source: SourceFile) -> str:
+    try:
+        return codecs.lookup(plan.reading.encoding).name
+    except LookupError as error:
+        raise DataError(
+            f"the contract's encoding {plan.reading.encoding!r} is not known",
+            dataset=plan.dataset,
+            rule="file.encoding",
+            object_key=source.key,
+        ) from error
+
+
+def _starts_with_bom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_BOM)) == _BOM
+
+
+def _valid(raw: Iterator[bytes], source: SourceFile, plan: Plan) -> Iterator[bytes]:
+    """The blocks as they are, once they are known to be UTF-8. Plain ASCII needs no decoding to know it."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    offset = 0
+    for block in raw:
+        pending = decoder.getstate()[0]
+        if pending or not block.isascii():
+            _decode(decoder, block, offset - len(pending), source, plan)
+        offset += len(block)
+        yield block
+    _decode(decoder, b"", offset - len(decoder.getstate()[0]), source, plan, final=True)
+
+
+def _decoded(raw: Iterator[bytes], encoding: str, source: SourceFile, plan: Plan) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    offset = 0
+    for block in raw:
+        pending = decoder.getstate()[0]
+        yield _decode(decoder, block, offset - len(pending), source, plan).encode()
+        offset += len(block)
+    yield _decode(decoder, b"", offset - len(decoder.getstate()[0]), source, plan, final=True).encode()
+
+
+def _decode(
+    decoder: codecs.IncrementalDecoder, block: bytes, offset: int, source: SourceFile, plan: Plan, *, final: bool = False
+) -> str:
+    try:
+        return decoder.decode(block, final)
+    except UnicodeError as error:
+        at = offset + (error.start if isinstance(error, UnicodeDecodeError) else 0)
+        raise DataError(
+            f"expected {plan.reading.encoding}, got a byte at offset {at} that is not",
+            dataset=plan.dataset,
+            rule="file.encoding",
+            object_key=source.key,
+        ) from None  # the original quotes the bytes

@@ -1,0 +1,108 @@
+"""Compressed objects as bounded streams of bytes. Nothing is decoded here, nothing is written."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import IO, cast
+
+from sluice.contract.plan import Plan
+from sluice.errors import DataError
+from sluice.kernel.outcome import Limits, SourceFile
+
+BLOCK = 1 << 20  # bytes in one read
+_FREE_BYTES = 16 << 20  # so much output is fine at any ratio: small repetitive files compress very well
+_SUFFIXES = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".zip": "zip"}
+_BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+
+
+def compression(source: SourceFile, plan: Plan) -> str:
+    """`none`, `gzip`, `zstd`, `bzip2` or `zip`: what the contract says, or the suffix of the key under `auto`."""
+    if plan.reading.compression != "auto":
+        return plan.reading.compression
+    name = source.key.lower()
+    return next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), "none")
+
+
+def blocks(source: SourceFile, plan: Plan, limits: Limits) -> Iterator[bytes]:
+    """The object's decompressed bytes, block by block.
+
+    Raises DataError `file.compression` for a damaged archive and `file.limit` beyond `max_bytes` or `max_ratio`.
+    """
+
+    def refuse(rule: str, message: str) -> DataError:
+        return DataError(message, dataset=plan.dataset, rule=rule, object_key=source.key)
+
+    kind = compression(source, plan)
+    packed = source.path.stat().st_size
+    total = 0
+    try:
+        with _opened(source, kind) as stream:
+            while block := stream.read(BLOCK):
+                total += len(block)
+                if total > limits.max_bytes:
+                    raise refuse("file.limit", f"more than {limits.max_bytes} bytes")
+                if kind != "none" and total > max(_FREE_BYTES, packed * limits.max_ratio):
+                    raise refuse("file.limit", f"decompresses to more than {limits.max_ratio} times its size")
+                yield block
+    except _MembersError as error:
+        raise refuse("file.compression", str(error)) from error
+    except _broken_types() as error:
+        if kind == "none":
+            raise
+        raise refuse("file.compression", f"expected {kind}, got a damaged or different file") from error
+
+
+class _MembersError(Exception):
+    """A zip archive that does not hold exactly one file."""
+
+
+@contextmanager
+def _opened(source: SourceFile, kind: str) -> Iterator[IO[bytes]]:
+    with ExitStack() as stack:
+        raw = stack.enter_context(source.path.open("rb"))
+        if kind == "gzip":
+            yield cast("IO[bytes]", stack.enter_context(gzip.GzipFile(fileobj=raw)))
+        elif kind == "bzip2":
+            yield cast("IO[bytes]", stack.enter_context(bz2.BZ2File(raw)))
+        elif kind == "zstd":
+            yield _zstd(raw)
+        elif kind == "zip":
+            archive = stack.enter_context(zipfile.ZipFile(raw))
+            members = [item for item in archive.infolist() if not item.is_dir()]
+            if len(members) != 1:
+                raise _MembersError(f"expected a zip with one member, got {len(members)}")
+            yield stack.enter_context(archive.open(members[0]))
+        else:
+            yield raw
+
+
+def _zstd(raw: IO[bytes]) -> IO[bytes]:
+    import zstandard  # noqa: PLC0415  # only .zst objects need it
+
+    return cast("IO[bytes]", _ZstdFrames(raw, zstandard.ZstdDecompressor(max_window_size=1 << 27)))
+
+
+class _ZstdFrames(io.RawIOBase):
+    """All frames of a zstd stream; a stream that stops inside a frame is an error, as it is for gzip."""
+
+    def __init__(self, raw: IO[bytes], decompressor: object) -> None:
+        self._raw, self._make = raw, decompressor
+        self._reader = self._make.stream_reader(raw, read_across_frames=True)  # type: ignore[attr-defined]
+
+    def read(self, size: int = -1) -> bytes:
+        return cast("bytes", self._reader.read(size))
+
+
+def _broken_types() -> tuple[type[BaseException], ...]:
+    try:
+        import zstandard  # noqa: PLC0415
+    except ImportError:
+        return _BROKEN
+    return (*_BROKEN, zstandard.ZstdError)

@@ -1,0 +1,72 @@
+"""What publishing a batch does to a table, by mode: pure plans over the table's files, given how to rewrite files.
+
+Rewriting touches rows and is the kernel's business: it comes in as a callable over `s3://` addresses. When and how an
+edit is committed is in `publish.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyiceberg.io.pyarrow import parquet_file_to_data_file
+
+from sluice.lake.pruning import all_files, holding, overlapping
+from sluice.lake.publish import Edit
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import Table
+
+ORDER = "sluice.order"  # of the object that a `replace` table shows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewritten:
+    """Addresses of files that hold the rows which stay, and of those of the given files that they stand in for."""
+
+    add: tuple[str, ...]
+    remove: frozenset[str]
+
+
+# (addresses of files, column, values): leave out the rows that have one of the values.
+Drop = Callable[[Sequence[str], str, Sequence[str]], Rewritten]
+# (addresses of files of the table, addresses of new files): of each key, keep the latest row. `remove` names files of
+# the table; new files that stay as they are come back in `add`.
+Merge = Callable[[Sequence[str], Sequence[str]], Rewritten]
+
+
+def append(table: Table, *, add: Sequence[str], column: str, stale: Sequence[str], drop: Drop) -> Edit:
+    """Add files, and remove every older row whose `column` is one of the `stale` values."""
+    found = holding(table, column=column, values=stale)
+    if not found.partly:
+        return Edit(add=tuple(add), remove=found.whole)
+    kept = drop([data_file.file_path for data_file in found.partly], column, stale)
+    return Edit(add=(*add, *kept.add), remove=(*found.whole, *_at(found.partly, kept.remove)))
+
+
+def merge(table: Table, *, add: Sequence[str], keys: Sequence[str], lone: bool, merge_files: Merge) -> Edit:
+    """Merge files into those of the table whose key ranges they meet.
+
+    `lone` says that the new files come from one object, so that no key is twice among them.
+    """
+    if not add:
+        return Edit()
+    new = [parquet_file_to_data_file(table.io, table.metadata, uri) for uri in add]
+    met = overlapping(table, all_files(table), new, columns=keys)
+    if lone and not met:
+        return Edit(add=tuple(add))
+    merged = merge_files([data_file.file_path for data_file in met], add)
+    return Edit(add=merged.add, remove=_at(met, merged.remove))
+
+
+def replace(table: Table, *, add: Sequence[str], order: str | None) -> Edit:
+    """Let the table show the object of age `order` and nothing else, unless it shows a newer one already."""
+    if order is None or order < table.properties.get(ORDER, ""):
+        return Edit()
+    return Edit(add=tuple(add), remove=tuple(all_files(table)), properties={ORDER: order})
+
+
+def _at(files: Sequence[DataFile], addresses: frozenset[str]) -> tuple[DataFile, ...]:
+    return tuple(data_file for data_file in files if data_file.file_path in addresses)

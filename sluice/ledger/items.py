@@ -1,0 +1,123 @@
+"""How the ledger's records are written as DynamoDB items, and read back. No calls here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any
+
+from sluice.ledger.model import Counts, Lease, Load, ObjectState, Run, object_id
+
+Item = dict[str, Any]
+
+
+def partition(dataset: str) -> str:
+    """Partition key of everything about one dataset."""
+    return f"dataset#{dataset}"
+
+
+def load_key(load: Load) -> Item:
+    """Key of a load's record."""
+    return {"pk": partition(load.dataset), "sk": f"load#{load.load_id}"}
+
+
+def pending_key(load: Load) -> Item:
+    """Key of the entry that says that a load waits for a run."""
+    return {"pk": partition(load.dataset), "sk": f"pending#{load.load_id}"}
+
+
+def object_key(dataset: str, key: str) -> Item:
+    """Key of what is known of one key of the raw zone."""
+    return {"pk": partition(dataset), "sk": f"object#{object_id(key)}"}
+
+
+def lease_key(dataset: str) -> Item:
+    """Key of a dataset's lease."""
+    return {"pk": partition(dataset), "sk": "lease"}
+
+
+def run_key(dataset: str, fence: int) -> Item:
+    """Key of a run's record; runs sort by fence."""
+    return {"pk": partition(dataset), "sk": f"run#{fence:010d}"}
+
+
+def from_record(record: Load | Run) -> Item:
+    """Attributes of a load or run: counts side by side with the rest, absent values left out."""
+    item: Item = {}
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, Counts):
+            item.update(vars(value))
+        elif isinstance(value, float):
+            item[field.name] = Decimal(str(round(value, 3)))
+        elif field.name == "snapshots":
+            item[field.name] = dict(value)
+        elif isinstance(value, tuple):
+            item[field.name] = list(value)
+        elif value is not None:
+            item[field.name] = value
+    return item
+
+
+def to_load(item: Mapping[str, Any]) -> Load:
+    """Read a load, from its own item or from its pending entry."""
+    return Load(
+        load_id=item["load_id"],
+        dataset=item["dataset"],
+        key=item["key"],
+        version_id=item["version_id"],
+        kind=item["kind"],
+        generation=int(item["generation"]),
+        size=int(item["size"]),
+        registered=item["registered"],
+        state=item["state"],
+        attempts=int(item["attempts"]),
+        run_id=item.get("run_id"),
+        settled=item.get("settled"),
+        contract=item.get("contract"),
+        reason=item.get("reason"),
+        counts=_counts(item),
+    )
+
+
+def to_run(item: Mapping[str, Any]) -> Run:
+    """Read a run from its item."""
+    return Run(
+        dataset=item["dataset"],
+        fence=int(item["fence"]),
+        run_id=item["run_id"],
+        state=item["state"],
+        started=item["started"],
+        finished=item.get("finished"),
+        seconds=float(item["seconds"]),
+        engines=tuple(item["engines"]),
+        groups=int(item["groups"]),
+        failed_groups=int(item["failed_groups"]),
+        loads=int(item["loads"]),
+        counts=_counts(item),
+        snapshots=tuple(sorted((name, int(snapshot)) for name, snapshot in item["snapshots"].items())),
+        error=item.get("error"),
+    )
+
+
+def to_object(item: Mapping[str, Any]) -> ObjectState:
+    """Read what is known of one key from its item."""
+    return ObjectState(
+        key=item["key"],
+        loads=int(item["loads"]),
+        version_id=item.get("version_id"),
+        order=item.get("object_order"),
+        fence=int(item["fence"]) if "fence" in item else None,
+    )
+
+
+def to_lease(dataset: str, item: Mapping[str, Any] | None) -> Lease:
+    """Read a lease from its item; a dataset that never ran has fence 0."""
+    if item is None:
+        return Lease(dataset=dataset, fence=0)
+    return Lease(dataset=dataset, fence=int(item["fence"]), run_id=item.get("run_id"), until=int(item["held_until"]))
+
+
+def _counts(item: Mapping[str, Any]) -> Counts:
+    return Counts(**{field.name: int(item.get(field.name, 0)) for field in fields(Counts)})

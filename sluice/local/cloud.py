@@ -1,0 +1,304 @@
+"""An AWS in this process: the stacks of a cloud assembly deployed on moto, and everything between them delivered.
+
+This module only puts the parts together and answers questions about what happened. One cloud at a time in a process,
+because moto's state is global.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from moto.awslambda.models import lambda_backends
+from moto.core.config import default_user_config
+from moto.moto_api._internal import moto_api_backend
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+from sluice.local.deployer import Deployment, deploy, region_of
+from sluice.local.faults import Fault
+from sluice.local.gateway import Call, Gateway
+from sluice.local.pace import Pace
+from sluice.local.polling import Polling
+from sluice.local.prices import Work
+from sluice.local.principals import ACCOUNT, ADMINISTRATOR, Principals
+from sluice.local.pump import Chaos, Pump, Undelivered
+from sluice.local.seams import (
+    athena_queries,
+    bucket_policies,
+    dynamodb_transactions,
+    eventbridge_targets,
+    glue_jobs,
+    glue_version,
+    lambda_workers,
+    s3_events,
+    stepfunctions,
+)
+from sluice.local.services import Services
+from sluice.local.workers import Invocation
+
+CLOUDFORMATION = "cloudformation.amazonaws.com"
+STEP_FUNCTIONS = "states.amazonaws.com"
+# The interpreter asks where AWS is told: no call there.
+_POLLS = frozenset({("glue", "GetJobRun"), ("athena", "GetQueryExecution")})
+_LOOK_EVERY = 0.05
+_ONE = threading.Lock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """One execution of a state machine. `machine` is its name."""
+
+    name: str
+    arn: str
+    machine: str
+    status: str
+    started: datetime
+    stopped: datetime | None
+    input: Any
+    output: Any
+    error: str
+    cause: str
+    transitions: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activity:
+    """What is under way."""
+
+    messages: int
+    deliveries: int
+    executions: int
+    functions: int
+    jobs: int
+    queries: int
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is."""
+        return not any(vars(self).values())
+
+    def __str__(self) -> str:
+        busy = [f"{count} {name}" for name, count in vars(self).items() if count]
+        return ", ".join(busy) or "nothing"
+
+
+class LocalCloud:
+    """The offline AWS as a context manager: entering deploys `assembly`, leaving ends every process.
+
+    `data` keeps logs and workers' files; without it they are temporary.
+    """
+
+    def __init__(
+        self, assembly: Path, *, data: Path | None = None, pace: Pace | None = None, chaos: Chaos | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._assembly, self._data, self._progress = assembly, data, progress
+        self._temporary: Path | None = None
+        self.pace, self._chaos = pace or Pace(), chaos
+        self.region = region_of(assembly)
+
+    def __enter__(self) -> Self:
+        if not _ONE.acquire(blocking=False):
+            raise RuntimeError("moto's state is global: only one LocalCloud at a time in a process")
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        folder = self._data or Path(tempfile.mkdtemp(prefix="sluice-cloud-"))
+        self._temporary = None if self._data else folder
+        logging.getLogger("moto").addHandler(logging.NullHandler())  # it logs every failed state at length
+        default_user_config["iam"]["load_aws_managed_policies"] = True
+        moto_api_backend.reset()
+        self.gateway = Gateway()
+        self.endpoint = self.gateway.endpoint
+        self.principals = Principals(endpoint=self.endpoint, region=self.region)
+        self.gateway.name_of = self.principals.name_of
+        self.pump = Pump(self.principals, pace=self.pace, chaos=self._chaos)
+        self.services = Services(self.principals, self.pump, folder=folder)
+        self._install_seams()
+        self.gateway.start()
+        self.deployment: Deployment = deploy(
+            self._assembly, account=ACCOUNT, region=self.region, progress=self._progress,
+            client=lambda service: self.principals.client(CLOUDFORMATION, service),
+        )  # fmt: skip
+        self.services.assets = self.deployment.assets
+        self.polling = Polling(self.principals, invoke=self.services.invoke_now, pace=self.pace)
+        self.polling.start()
+
+    def _install_seams(self) -> None:
+        glue_version.install()
+        bucket_policies.install()
+        dynamodb_transactions.install()
+        s3_events.install(self.pump.on_s3)
+        eventbridge_targets.install(self.pump.on_match)
+        lambda_workers.install(self.services.invoke)
+        glue_jobs.install(self.services.start_job)
+        athena_queries.install(self.services.start_query)
+        stepfunctions.install(
+            lambda role, service: self.principals.client(role, service, service=STEP_FUNCTIONS), self.pace
+        )
+
+    def close(self) -> None:
+        """End pollers, deliveries, workers and the gateway."""
+        for part in ("polling", "pump", "services"):
+            if hasattr(self, part):
+                getattr(self, part).close()
+        if hasattr(self, "gateway"):
+            self.gateway.stop()
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+        _ONE.release()
+
+    # -- for users
+
+    def environment(self) -> dict[str, str]:
+        """What a shell exports to use this cloud: endpoint, credentials, and the names that the functions get too."""
+        shared: dict[str, str] = {}
+        for function in lambda_backends[ACCOUNT][self.region].list_functions():
+            shared |= {name: value for name, value in function.environment_vars.items() if name.startswith("SLUICE_")}
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            **self.principals.credentials(ADMINISTRATOR).environment(),
+            **shared,
+        }
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """The stacks' outputs by name."""
+        return {name: value for outputs in self.deployment.outputs.values() for name, value in outputs.items()}
+
+    def client(self, service: str) -> Any:
+        """An SDK client of the administrator."""
+        return self.principals.client(ADMINISTRATOR, service)
+
+    def logs(self, function: str) -> str:
+        """What a function or Glue job printed. `function` is its name or a part of its place in the template."""
+        return self.services.log(self.find(function, "AWS::Lambda::Function", "AWS::Glue::Job"))
+
+    def find(self, words: str, *kinds: str) -> str:
+        """The physical name of the one resource of these types whose name or construct path contains `words`."""
+        plain = words.lower().replace("-", "")
+        found = {
+            resource.created.ref
+            for resource in self.deployment.resources
+            if resource.kind in kinds
+            and any(plain in text.lower().replace("-", "") for text in (resource.created.ref, resource.path))
+        }
+        if len(found) != 1:
+            raise LookupError(f"{words!r} names {len(found)} of {', '.join(kinds)}: {sorted(found)}")
+        return found.pop()
+
+    # -- what happens
+
+    def inject(self, fault: Fault) -> None:
+        """Make a call fail."""
+        self.gateway.faults.inject(fault)
+
+    def tick(self, schedule: str) -> None:
+        """Let a schedule fire now. Raises LookupError where none has that name."""
+        if not self.pump.tick(schedule):
+            raise LookupError(f"no schedule is named {schedule!r}")
+
+    def duplicate_event(self, *, bucket: str, key: str) -> None:
+        """Deliver the last event of an object once more."""
+        self.pump.duplicate(bucket, key)
+
+    def wait_until_quiet(self, timeout: float = 60, progress: Callable[[Activity], None] | None = None) -> None:
+        """Wait until nothing is under way. Raises TimeoutError that says what still is."""
+        deadline, before = time.monotonic() + timeout, -1
+        while True:
+            activity, calls = self.activity(), self.gateway.served
+            # Work passes from part to part by calls: two quiet looks with no call between them mean it is over.
+            if activity.quiet and calls == before:
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"after {timeout:.0f} s still under way: {activity}")
+            if progress:
+                progress(activity)
+            before = calls if activity.quiet else -1
+            time.sleep(_LOOK_EVERY)
+
+    # -- what happened
+
+    def activity(self) -> Activity:
+        """What is under way now."""
+        deliveries = 0 if self.pump.idle else max(1, self.pump.in_flight)
+        return Activity(
+            messages=self.polling.waiting,
+            deliveries=deliveries,
+            executions=sum(execution.status == "RUNNING" for execution in self._executions()),
+            functions=self.services.lambdas.running,
+            jobs=self.services.jobs,
+            queries=self.services.queries,
+        )
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """Every call that reached the gateway, oldest first."""
+        return list(self.gateway.calls)
+
+    @property
+    def undelivered(self) -> Sequence[Undelivered]:
+        """Events and asynchronous invocations that were given up."""
+        return list(self.pump.undelivered)
+
+    @property
+    def invocations(self) -> Sequence[Invocation]:
+        """Every Lambda invocation that has ended."""
+        return list(self.services.lambdas.invocations)
+
+    def executions(self) -> Sequence[Execution]:
+        """Every execution, oldest first."""
+        return sorted(map(_described, self._executions()), key=lambda execution: execution.started)
+
+    def work(self) -> Work:
+        """What was done, as AWS would charge it."""
+        invocations = self.invocations
+        counts = self.gateway.counts(without=(ADMINISTRATOR, CLOUDFORMATION))
+        return Work(
+            calls={call: count for call, count in counts.items() if call not in _POLLS},
+            lambda_requests=len(invocations),
+            lambda_gb_seconds=sum(call.seconds * call.memory / 1024 for call in invocations),
+            transitions=sum(execution.transitions for execution in self.executions()),
+            glue_seconds=tuple(outcome.seconds for outcome in self.services.glue.outcomes),
+            athena_bytes=tuple(self.services.scanned),
+            events=self.pump.events,
+        )
+
+    def _executions(self) -> list[Any]:
+        machines = stepfunctions_parser_backends[ACCOUNT][self.region].state_machines
+        return [execution for machine in list(machines) for execution in list(machine.executions)]
+
+
+def _described(execution: Any) -> Execution:
+    history = execution.to_history_output()["events"] if execution.exec_worker else []
+    return Execution(
+        name=execution.name,
+        arn=execution.execution_arn,
+        machine=execution.state_machine.name,
+        status=str(execution.status),
+        started=execution.start_date,
+        stopped=execution.stop_date,
+        input=execution.input_data,
+        output=execution.output,
+        error=execution.error or "",
+        cause=execution.cause or "",
+        transitions=sum(str(event.get("type", "")).endswith("StateEntered") for event in history),
+    )

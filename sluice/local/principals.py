@@ -1,0 +1,90 @@
+"""Who calls: roles, AWS services and the administrator, with credentials and SDK clients through the gateway.
+
+AWS services that act for a role assume it over STS, as they do on AWS. Whether a call is allowed is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import boto3.session
+from botocore.config import Config
+from moto.sts.models import sts_backends
+
+ACCOUNT = "123456789012"  # moto's own default account
+ADMINISTRATOR = "administrator"
+# AWS calls AWS without giving up on a slow Lambda; a fault on the way is repeated, as the services do.
+_PATIENT = Config(
+    read_timeout=1000, connect_timeout=10, retries={"mode": "standard", "total_max_attempts": 4},
+    max_pool_connections=32,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """What a process needs to call as somebody."""
+
+    access_key: str
+    secret_key: str
+    token: str | None = None
+
+    def environment(self) -> dict[str, str]:
+        """As the variables that every SDK reads."""
+        names = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
+        return {**names, "AWS_SESSION_TOKEN": self.token} if self.token else names
+
+
+class Principals:
+    """Credentials and clients by principal: `administrator`, a service like `events.amazonaws.com`, or a role's ARN."""
+
+    def __init__(self, *, endpoint: str, region: str) -> None:
+        self.endpoint, self.region = endpoint, region
+        self._credentials: dict[str, Credentials] = {}
+        self._names: dict[str, str] = {}  # access key to principal
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._session = boto3.session.Session(region_name=region)  # one: each reads its models anew
+        self._lock = threading.RLock()
+
+    def name_of(self, access_key: str) -> str:
+        """The principal behind an access key; `unknown` where neither we nor STS gave it out."""
+        if known := self._names.get(access_key):
+            return known
+        assumed = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(access_key)
+        return str(assumed.role_arn) if assumed else "unknown"
+
+    def credentials(self, principal: str, *, service: str = "lambda.amazonaws.com") -> Credentials:
+        """Credentials of a principal; a role is assumed by `service` the first time it is asked for."""
+        with self._lock:
+            if principal not in self._credentials:
+                made = self._assume(principal, service) if principal.startswith("arn:") else _named(principal)
+                self._credentials[principal] = made
+                self._names[made.access_key] = principal
+            return self._credentials[principal]
+
+    def client(self, principal: str, service_name: str, *, service: str = "lambda.amazonaws.com") -> Any:
+        """A client through the gateway, made once for each principal and service (clients are thread-safe)."""
+        with self._lock:
+            key = (principal, service_name)
+            if key not in self._clients:
+                credentials = self.credentials(principal, service=service)
+                self._clients[key] = self._session.client(  # type: ignore[call-overload]
+                    service_name, endpoint_url=self.endpoint, config=_PATIENT,
+                    aws_access_key_id=credentials.access_key, aws_secret_access_key=credentials.secret_key,
+                    aws_session_token=credentials.token,
+                )  # fmt: skip
+            return self._clients[key]
+
+    def _assume(self, role: str, service: str) -> Credentials:
+        answer = self.client(service, "sts").assume_role(RoleArn=role, RoleSessionName=service.partition(".")[0])
+        found = answer["Credentials"]
+        return Credentials(
+            access_key=found["AccessKeyId"], secret_key=found["SecretAccessKey"], token=found["SessionToken"]
+        )
+
+
+def _named(principal: str) -> Credentials:
+    """Made-up credentials that say whose they are. moto only takes 20 letters for an access key."""
+    label = "".join(letter for letter in principal.upper() if letter.isalnum())
+    return Credentials(access_key=f"LOCAL{label}".ljust(20, "X")[:20], secret_key="offline")  # noqa: S106  (opens nothing)

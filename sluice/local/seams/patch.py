@@ -1,0 +1,21 @@
+"""How every seam replaces a part of moto: once, reversibly, and loudly when the part is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+_ORIGINAL = "__sluice_original__"
+
+
+def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Set `owner.name` to `make(original)`. A second call replaces the patch, not the original under it."""
+    patched = make(original(owner, name))
+    setattr(patched, _ORIGINAL, original(owner, name))
+    setattr(owner, name, patched)
+
+
+def original(owner: Any, name: str) -> Any:
+    """What moto itself has at `owner.name`, patched or not. Raises AttributeError when moto no longer has it."""
+    current = getattr(owner, name)
+    return getattr(current, _ORIGINAL, current)

@@ -1,0 +1,229 @@
+"""Lambda functions in warm processes of their own. What an invocation means to its caller is decided elsewhere.
+
+A process has the asset folder, the installed packages, the template's environment and its role's temporary
+credentials, and nothing of this repository.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from sluice.local.principals import Credentials
+from sluice.local.seams.lambda_workers import Answer
+
+SITE_PACKAGES = sysconfig.get_paths()["purelib"]
+_RUNTIME = Path(__file__).with_name("lambda_runtime.py")
+_PARALLEL = 2  # processes a function; the next invocation waits, as it would for a cold start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """All that a worker needs to know of a deployed function."""
+
+    name: str
+    arn: str
+    folder: Path
+    handler: str
+    role: str
+    timeout: int  # seconds
+    memory: int  # MB
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """What one invocation cost."""
+
+    function: str
+    request_id: str
+    seconds: float
+    memory: int
+    cold: bool
+    failed: bool
+
+
+class LambdaWorkers:
+    """Worker processes by function. An idle one is taken again; a timed out or broken one is thrown away."""
+
+    def __init__(
+        self, *, endpoint: str, region: str, folder: Path, credentials_of: Callable[[str], Credentials]
+    ) -> None:
+        self._endpoint, self._region, self._credentials_of = endpoint, region, credentials_of
+        self._folder = folder
+        self._idle: dict[Function, list[_Worker]] = {}
+        self._count: dict[Function, int] = {}
+        self._free = threading.Condition()
+        self._closed = False
+        self.invocations: list[Invocation] = []
+        self.running = 0
+
+    def invoke(self, function: Function, payload: str) -> Answer:
+        """Run the function on a JSON payload and wait for it."""
+        request_id = str(uuid.uuid4())
+        with self._worker(function) as worker:
+            started = time.monotonic()
+            cold = worker.cold
+            answer = worker.run(payload, request_id)
+            seconds = time.monotonic() - started
+        self.invocations.append(
+            Invocation(
+                function=function.name, request_id=request_id, seconds=seconds, memory=function.memory, cold=cold,
+                failed=answer.failed,
+            )
+        )  # fmt: skip
+        return answer
+
+    def log_file(self, name: str) -> Path:
+        """Where a function's standard output and error go."""
+        return self._folder / "logs" / f"{name}.log"
+
+    def close(self) -> None:
+        """End all processes."""
+        with self._free:
+            self._closed = True
+            workers = [worker for idle in self._idle.values() for worker in idle]
+            self._idle.clear()
+        for worker in workers:
+            worker.end()
+
+    @contextlib.contextmanager
+    def _worker(self, function: Function) -> Iterator[_Worker]:
+        with self._free:
+            self.running += 1
+            while not self._idle.get(function) and self._count.get(function, 0) >= _PARALLEL:
+                self._free.wait()
+            worker = self._idle[function].pop() if self._idle.get(function) else None
+            self._count[function] = self._count.get(function, 0) + (worker is None)
+        try:
+            worker = worker or _Worker(function, self._start(function))
+            yield worker
+        finally:
+            with self._free:
+                self.running -= 1
+                if worker and worker.usable and not self._closed:
+                    self._idle.setdefault(function, []).append(worker)
+                else:
+                    self._count[function] -= 1
+                    if worker:
+                        worker.end()
+                self._free.notify_all()
+
+    def _start(self, function: Function) -> _Process:
+        scratch = self._folder / "tmp" / f"{function.name}-{uuid.uuid4().hex[:8]}"
+        scratch.mkdir(parents=True)
+        log = self.log_file(function.name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        requests, responses = os.pipe(), os.pipe()
+        command = [
+            sys.executable, "-I", "-S", "-u", str(_RUNTIME), str(function.folder), function.handler, SITE_PACKAGES,
+            str(requests[0]), str(responses[1]),
+        ]  # fmt: skip
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603  (our own interpreter and script)
+                command, env=self._environment(function, scratch), pass_fds=(requests[0], responses[1]),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0,
+            )  # fmt: skip
+        os.close(requests[0])
+        os.close(responses[1])
+        return _Process(process, os.fdopen(requests[1], "w"), os.fdopen(responses[0], "rb", buffering=0), log)
+
+    def _environment(self, function: Function, scratch: Path) -> Mapping[str, str]:
+        """What Lambda sets, what the template sets, and the way to the offline AWS. Nothing else of this machine."""
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "TMPDIR": str(scratch),
+            "LAMBDA_TASK_ROOT": str(function.folder),
+            "_HANDLER": function.handler,
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}",
+            "AWS_REGION": self._region,
+            "AWS_DEFAULT_REGION": self._region,
+            "AWS_LAMBDA_FUNCTION_NAME": function.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "offline",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **self._credentials_of(function.role).environment(),
+            **dict(function.environment),
+            "AWS_ENDPOINT_URL": self._endpoint,
+        }
+
+
+@dataclass
+class _Process:
+    popen: subprocess.Popen[bytes]
+    requests: IO[str]
+    responses: IO[bytes]
+    log: Path
+
+
+@dataclass
+class _Worker:
+    """One process of one function. `usable` is false after a timeout, an exit, or a handler that does not load."""
+
+    function: Function
+    process: _Process
+    cold: bool = True
+    usable: bool = True
+
+    def run(self, payload: str, request_id: str) -> Answer:
+        """Send one request and wait for its answer, at most as long as the function may last."""
+        self.cold, timeout = False, self.function.timeout
+        request = {
+            "event": json.loads(payload), "request_id": request_id, "arn": self.function.arn,
+            "deadline": time.time() + timeout,
+        }  # fmt: skip
+        try:
+            self.process.requests.write(json.dumps(request) + "\n")
+            self.process.requests.flush()
+            line = self._read(time.monotonic() + timeout)
+        except TimeoutError:
+            self.usable = False
+            return _error("Sandbox.Timedout", request_id, f"Task timed out after {timeout}.00 seconds")
+        except OSError:
+            self.usable = False
+            return _error("Runtime.ExitError", request_id, "Runtime exited without providing a reason")
+        response = json.loads(line)
+        self.usable = not response["last"]
+        return Answer(json.dumps(response["payload"]), failed=response["failed"])
+
+    def _read(self, deadline: float) -> bytes:
+        descriptor, parts = self.process.responses.fileno(), []
+        while True:
+            ready, _, _ = select.select([descriptor], [], [], max(0, deadline - time.monotonic()))
+            if not ready:
+                raise TimeoutError
+            part = os.read(descriptor, 1 << 20)
+            if not part:
+                raise BrokenPipeError
+            parts.append(part)
+            if part.endswith(b"\n"):
+                return b"".join(parts)
+
+    def end(self) -> None:
+        """Kill the process and wait for it."""
+        with contextlib.suppress(OSError):
+            self.process.requests.close()
+        self.process.popen.kill()
+        self.process.popen.wait()
+        self.process.responses.close()
+
+
+def _error(kind: str, request_id: str, message: str) -> Answer:
+    said = {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {message}"}
+    return Answer(json.dumps(said), failed=True)

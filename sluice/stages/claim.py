@@ -1,0 +1,151 @@
+"""Claim: a run fixes what it is going to do, before it does anything. The first claim written is the run's for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sluice.contract.plan import Plan
+from sluice.errors import StaleRunError
+from sluice.lake.versions import KeyHistory, list_key, list_prefix
+from sluice.ledger.model import Load, Run, Settlement
+from sluice.ledger.table import Ledger
+from sluice.stages.environment import Settings
+from sluice.stages.ingest import is_data_key
+from sluice.stages.judge import choose, counting_versions, judge, pack
+from sluice.stages.manifest import Claim, ClaimedLoad, Group
+from sluice.stages.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from sluice.lake.tables import FieldIds
+
+_THREADS = 16
+
+
+def claim(
+    folder: RunFolder,
+    *,
+    run_id: str,
+    plan: Plan,
+    s3: S3Client,
+    ledger: Ledger,
+    settings: Settings,
+    ensure_tables: Callable[[Plan], FieldIds],
+    now: datetime,
+) -> Claim:
+    """Take pending loads, judge each against the bucket, pack them into groups, and write it all down.
+
+    Raises StaleRunError if the lease has gone to another run. Attempts are counted before the claim is written, so
+    that no other run can ever take a load that this one may publish for a fresh one.
+    """
+    dataset, fence = folder.dataset, folder.fence
+    lease = ledger.lease(dataset)
+    if (lease.run_id, lease.fence) != (run_id, fence):
+        raise StaleRunError(dataset=dataset, fence=fence, newest=lease.fence)
+    if (written := folder.claim()) is not None:
+        return written
+    waiting = [_before(load, run_id) for load in ledger.pending(dataset)]
+    choice = choose(waiting, fence=fence, limit=settings.run_max_loads, max_attempts=settings.max_attempts)
+    _park(choice.exhausted, ledger=ledger, fence=fence, now=now)
+    judged = _judge_all(choice.taken, plan=plan, s3=s3, ledger=ledger, bucket=settings.raw_bucket)
+    groups = pack(
+        judged,
+        lambda_max_bytes=settings.lambda_max_bytes,
+        group_max_bytes=settings.group_max_bytes,
+        group_max_objects=settings.group_max_objects,
+    )
+    packed = {load_id for group in groups for load_id in group.loads}
+    doing = [load for load in judged if load.action != "put" or load.load_id in packed]
+    attempts = _attempt(doing, choice.taken, ledger=ledger, run_id=run_id)
+    field_ids = ensure_tables(plan)
+    draft = Claim(
+        dataset=dataset,
+        fence=fence,
+        run_id=run_id,
+        started=now.isoformat(timespec="milliseconds"),
+        plan=plan,
+        curated_ids=field_ids.curated,
+        rejects_ids=field_ids.rejects,
+        loads=tuple(_counted(load, attempts[load.load_id]) for load in doing if load.load_id in attempts),
+        groups=tuple(group for group in (_without_lost(group, attempts) for group in groups) if group.loads),
+    )
+    won = folder.write_claim(draft)
+    ledger.record(
+        Run(
+            dataset=dataset,
+            fence=fence,
+            run_id=run_id,
+            state="RUNNING",
+            started=won.started,
+            groups=len(won.groups),
+            loads=len(won.loads),
+        )
+    )
+    return won
+
+
+def _before(load: Load, run_id: str) -> Load:
+    # A claim that is repeated after a crash must judge as the first one did: without its own attempt.
+    return replace(load, attempts=load.attempts - 1) if load.run_id == run_id else load
+
+
+def _without_lost(group: Group, attempts: Mapping[str, int]) -> Group:
+    return replace(group, loads=tuple(load_id for load_id in group.loads if load_id in attempts))
+
+
+def _judge_all(
+    loads: Sequence[Load], *, plan: Plan, s3: S3Client, ledger: Ledger, bucket: str
+) -> Sequence[ClaimedLoad]:
+    keys = sorted({load.key for load in loads})
+    if plan.mode == "replace":
+        listed = list_prefix(s3, bucket=bucket, prefix=f"{plan.dataset}/") if keys else iter(())
+        histories: Mapping[str, KeyHistory] = {history.key: history for history in listed if is_data_key(history.key)}
+    else:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            histories = dict(zip(keys, pool.map(lambda key: list_key(s3, bucket=bucket, key=key), keys), strict=True))
+    counting = {(version.key, version.version_id) for version in counting_versions(plan, histories.values())}
+    objects = ledger.object_states(plan.dataset, keys)
+    nothing = KeyHistory(key="", versions=())
+    return [
+        judge(
+            load,
+            plan=plan,
+            found=histories.get(load.key, nothing).find(load.version_id),
+            counts=(load.key, load.version_id) in counting,
+            loads_of_key=objects[load.key].loads,
+        )
+        for load in loads
+    ]
+
+
+def _attempt(doing: Sequence[ClaimedLoad], taken: Sequence[Load], *, ledger: Ledger, run_id: str) -> Mapping[str, int]:
+    wanted = {load.load_id for load in doing}
+    marked = ledger.attempt([load for load in taken if load.load_id in wanted], run_id=run_id)
+    return {load.load_id: load.attempts for load in marked}
+
+
+def _counted(load: ClaimedLoad, attempts: int) -> ClaimedLoad:
+    # What was judged fresh is so only if nobody else has counted an attempt in between.
+    return replace(load, attempts=attempts, fresh=load.fresh and attempts == 1)
+
+
+def _park(exhausted: Sequence[Load], *, ledger: Ledger, fence: int, now: datetime) -> None:
+    ledger.settle(
+        [
+            Settlement(
+                load=replace(
+                    load,
+                    state="PARKED",
+                    settled=now.isoformat(timespec="milliseconds"),
+                    reason=f"{load.attempts} runs with it failed, the last was {load.run_id}",
+                )
+            )
+            for load in exhausted
+        ],
+        fence=fence,
+    )

@@ -1,0 +1,20 @@
+"""Objects that were read but must not be published: they break a rule that stops, or too many of their rows are bad.
+
+Judged for each object by itself, so that it does not depend on what else a run happens to carry. Pure.
+"""
+
+from __future__ import annotations
+
+from sluice.contract.plan import Plan
+from sluice.kernel.outcome import LoadSummary
+
+
+def held_back(summary: LoadSummary, plan: Plan) -> str | None:
+    """Return why nothing of the object may be published, else None. Its rejects are kept all the same."""
+    if summary.stops:
+        broken = ", ".join(f"{stop.rule} of {stop.column}: {stop.rows} rows" for stop in summary.stops)
+        return f"rows break rules that stop: {broken}"
+    share, most = summary.rows_rejected / max(summary.rows_read, 1), plan.max_reject_share
+    if most is not None and share > most:
+        return f"{share:.2%} of {summary.rows_read} rows are rejects, the contract allows {most:.2%}"
+    return None

@@ -1,0 +1,151 @@
+"""Ingest: S3's events become loads in the ledger, and the datasets that they belong to are woken.
+
+An event is a hint that something happened to a key; what it means is decided when a run looks into the bucket
+(`claim.py`). Events may be repeated, reordered or, within what the reconciler mends, missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sluice.errors import DataError, SluiceError
+from sluice.ledger.model import Kind, Load, load_id
+from sluice.ledger.table import Ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectEvent:
+    """What S3 said of one version of one key. `kind` is None where it tells of a version deleted for good."""
+
+    bucket: str
+    key: str
+    version_id: str
+    size: int
+    kind: Kind | None
+
+    @property
+    def dataset(self) -> str:
+        """The dataset that the key belongs to: its first folder."""
+        return self.key.partition("/")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingested:
+    """What became of a batch of messages. `failed` are message ids to be delivered again."""
+
+    failed: tuple[str, ...]
+    registered: int
+    known: int
+    unknown: tuple[str, ...]  # keys that belong to no dataset
+    malformed: tuple[tuple[str, str], ...]  # message id and what is wrong
+    errors: tuple[str, ...]  # why datasets could not be woken
+
+
+def ingest(
+    messages: Sequence[tuple[str, str]],
+    *,
+    ledger: Ledger,
+    datasets: AbstractSet[str],
+    raw_bucket: str,
+    wake: Callable[[str], object],
+    now: datetime,
+) -> Ingested:
+    """Register the loads of (message id, body) pairs, then wake each dataset that has something to do.
+
+    One bad message fails alone. What fails transiently while waking fails the messages of that dataset.
+    """
+    registered = known = 0
+    malformed: list[tuple[str, str]] = []
+    unknown: list[str] = []
+    waiting: dict[str, list[str]] = {}
+    for message_id, body in messages:
+        try:
+            event = parse_event(body, raw_bucket=raw_bucket)
+        except DataError as error:
+            malformed.append((message_id, str(error)))
+            continue
+        if event.dataset not in datasets or not is_data_key(event.key):
+            unknown.append(event.key)
+        elif event.kind is not None:
+            load = to_load(event, now=now)
+            if ledger.register(load):
+                registered += 1
+            else:
+                known += 1
+                # An earlier delivery may have registered the load and died before it woke the dataset.
+                earlier = ledger.find(load.dataset, load.load_id)
+                if earlier is not None and earlier.state != "PENDING":
+                    continue
+            waiting.setdefault(load.dataset, []).append(message_id)
+    failed = [message_id for message_id, _ in malformed]
+    errors: list[str] = []
+    for dataset, message_ids in waiting.items():
+        try:
+            wake(dataset)
+        except (SluiceError, ClientError, BotoCoreError) as error:
+            failed += message_ids
+            errors.append(f"dataset {dataset}: {error}")
+    return Ingested(
+        failed=tuple(failed),
+        registered=registered,
+        known=known,
+        unknown=tuple(unknown),
+        malformed=tuple(malformed),
+        errors=tuple(errors),
+    )
+
+
+def parse_event(body: str, *, raw_bucket: str) -> ObjectEvent:
+    """Read an EventBridge event of S3. Raises DataError where it is not one, or not of our bucket."""
+    try:
+        event = json.loads(body)
+        detail = event["detail"]
+        item = detail["object"]
+        found = ObjectEvent(
+            bucket=str(detail["bucket"]["name"]),
+            key=str(item["key"]),
+            version_id=str(item["version-id"]),
+            size=int(item.get("size", 0)),
+            kind=_kind(event["detail-type"], detail),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(f"not an S3 event: {error!r}", dataset="?", rule="event") from error
+    if found.bucket != raw_bucket:
+        raise DataError(f"an event of bucket {found.bucket}", dataset="?", rule="event", object_key=found.key)
+    return found
+
+
+def is_data_key(key: str) -> bool:
+    """Tell whether a key of the raw bucket is a file of a dataset: not a folder's placeholder, not at the top."""
+    return "/" in key and not key.endswith("/")
+
+
+def to_load(event: ObjectEvent, *, now: datetime) -> Load:
+    """Return the load that an event of an object version or a delete marker asks for."""
+    return Load(
+        load_id=load_id(event.bucket, event.key, event.version_id),
+        dataset=event.dataset,
+        key=event.key,
+        version_id=event.version_id,
+        kind=event.kind or "put",
+        size=event.size,
+        registered=now.isoformat(timespec="milliseconds"),
+    )
+
+
+def _kind(detail_type: str, detail: Mapping[str, Any]) -> Kind | None:
+    match detail_type, detail.get("deletion-type", "Delete Marker Created"):
+        case "Object Created", _:
+            return "put"
+        case "Object Deleted", "Delete Marker Created":
+            return "delete"
+        case "Object Deleted", "Permanently Deleted":
+            return None  # which version counts now, the reconciler finds out
+    raise ValueError(f"unexpected event {detail_type!r}")

@@ -1,0 +1,69 @@
+"""The folder of one run in the lake bucket. Each document is written once: the first writer wins, all read the same.
+
+This makes the steps repeatable: a worker that comes late finds the document and takes it for its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sluice.errors import TransientError
+from sluice.lake.objects import get_json, put_json_once
+from sluice.stages.manifest import Claim, Decision, GroupResult, Publication
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class RunFolder:
+    """`runs/<dataset>/<fence>/` with claim, group results, decision and publication."""
+
+    def __init__(self, s3: S3Client, *, bucket: str, dataset: str, fence: int) -> None:
+        self.s3, self.bucket, self.dataset, self.fence = s3, bucket, dataset, fence
+        self.prefix = f"runs/{dataset}/{fence:08d}"
+
+    def claim(self) -> Claim | None:
+        """Read the claim; None before the run has claimed."""
+        data = get_json(self.s3, bucket=self.bucket, key=f"{self.prefix}/claim.json")
+        return None if data is None else Claim.from_json(data)
+
+    def must_claim(self) -> Claim:
+        """Read the claim of a run that has one."""
+        if (claim := self.claim()) is None:
+            raise TransientError(f"dataset {self.dataset}: run {self.fence} has not claimed")
+        return claim
+
+    def write_claim(self, claim: Claim) -> Claim:
+        """Write the claim, and return the one that won."""
+        return Claim.from_json(self._put("claim.json", claim.to_json()))
+
+    def group(self, index: int) -> GroupResult | None:
+        """Read the result of a group; None if it has none."""
+        data = get_json(self.s3, bucket=self.bucket, key=f"{self.prefix}/group-{index:04d}.json")
+        return None if data is None else GroupResult.from_json(data)
+
+    def write_group(self, result: GroupResult) -> GroupResult:
+        """Write the result of a group, and return the one that won."""
+        return GroupResult.from_json(self._put(f"group-{result.group:04d}.json", result.to_json()))
+
+    def decision(self) -> Decision | None:
+        """Read the decision; None before publishing has begun."""
+        data = get_json(self.s3, bucket=self.bucket, key=f"{self.prefix}/decision.json")
+        return None if data is None else Decision.from_json(data)
+
+    def write_decision(self, decision: Decision) -> Decision:
+        """Write the decision, and return the one that won."""
+        return Decision.from_json(self._put("decision.json", decision.to_json()))
+
+    def publication(self) -> Publication | None:
+        """Read the publication; None before publishing has ended."""
+        data = get_json(self.s3, bucket=self.bucket, key=f"{self.prefix}/published.json")
+        return None if data is None else Publication.from_json(data)
+
+    def write_publication(self, publication: Publication) -> Publication:
+        """Write the publication, and return the one that won."""
+        return Publication.from_json(self._put("published.json", publication.to_json()))
+
+    def _put(self, name: str, value: object) -> dict[str, object]:
+        stored: dict[str, object] = put_json_once(self.s3, bucket=self.bucket, key=f"{self.prefix}/{name}", value=value)
+        return stored

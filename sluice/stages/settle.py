@@ -1,0 +1,177 @@
+"""Settle: the ledger learns what the run has done, the world is told, the lease is given back, the next run is woken.
+
+What has happened is read from the run's folder, not taken from the caller: a run whose tables were published is settled
+as published, even if the state machine thinks that it failed afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from sluice.errors import TransientError
+from sluice.ledger.model import Counts, Lease, LoadState, Run, RunState, Settlement
+from sluice.ledger.table import Ledger
+from sluice.stages.holding import held_back
+from sluice.stages.manifest import Claim, ClaimedLoad, GroupResult, Publication, counts_of
+from sluice.stages.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+_LONGEST_ERROR = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What a run came to."""
+
+    state: RunState
+    failed_groups: int
+    counts: Counts
+    next_run: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Result:
+    state: RunState
+    settlements: tuple[Settlement, ...] = ()
+    groups: tuple[GroupResult, ...] = ()
+    failed_groups: int = 0
+    publication: Publication | None = None
+
+    @property
+    def counts(self) -> Counts:
+        return sum((settlement.load.counts for settlement in self.settlements), Counts())
+
+
+def settle(
+    folder: RunFolder,
+    *,
+    run_id: str,
+    outcome: Literal["published", "failed"],
+    error: str | None,
+    ledger: Ledger,
+    events: EventBridgeClient,
+    wake: Callable[[str], Lease],
+    now: datetime,
+) -> Settled:
+    """Settle a run; repeating it changes nothing but tells the world once more.
+
+    Order matters: what the run did, then the lease, then the look for pending loads. A load that is registered before
+    that look is found by it, one that is registered after it finds the lease free.
+    """
+    claim = folder.claim()
+    result = _result(folder, claim, outcome=outcome, now=now)
+    ledger.settle(result.settlements, fence=folder.fence)
+    ledger.record(_run(folder, claim, result, run_id=run_id, error=error, now=now))
+    if claim is not None and result.publication is not None and result.publication.changed:
+        tell(events, claim, result.publication, result.counts)
+    ledger.release(folder.dataset, run_id=run_id)
+    # What has failed before waits for the reconciler: trying again at once would only spend its attempts.
+    is_waiting = claim is not None and any(load.attempts == 0 for load in ledger.pending(folder.dataset))
+    return Settled(
+        state=result.state,
+        failed_groups=result.failed_groups,
+        counts=result.counts,
+        next_run=wake(folder.dataset).run_id if is_waiting else None,
+    )
+
+
+def tell(events: EventBridgeClient, claim: Claim, publication: Publication, counts: Counts) -> None:
+    """Put the event TablePublished on the bus. It may be told twice."""
+    detail = {
+        "dataset": claim.dataset,
+        "table": claim.plan.dataset,
+        "run_id": claim.run_id,
+        "fence": claim.fence,
+        "snapshot_id": publication.snapshots.get(claim.plan.dataset),
+        "rows_accepted": counts.rows_accepted,
+        "rows_rejected": counts.rows_rejected,
+    }
+    answer = events.put_events(
+        Entries=[{"Source": "sluice", "DetailType": "TablePublished", "Detail": json.dumps(detail, sort_keys=True)}]
+    )
+    if answer["FailedEntryCount"]:
+        raise TransientError(f"dataset {claim.dataset}: the event bus refused TablePublished")
+
+
+def _result(folder: RunFolder, claim: Claim | None, *, outcome: str, now: datetime) -> _Result:
+    if claim is None:
+        return _Result(state="FAILED")
+    publication, decision = folder.publication(), folder.decision()
+    if publication is None or decision is None:
+        if outcome == "failed" or not claim.is_empty:
+            return _Result(state="FAILED", failed_groups=len(claim.groups))
+        return _Result(state="EMPTY", settlements=_settlements(claim, (), now))
+    groups = tuple(result for index in decision.groups if (result := folder.group(index)) is not None)
+    settlements = _settlements(claim, groups, now)
+    if decision.failed:
+        state: RunState = "PARTIAL" if settlements else "FAILED"
+    else:
+        state = "PUBLISHED"
+    return _Result(
+        state=state,
+        settlements=settlements,
+        groups=groups,
+        failed_groups=len(decision.failed),
+        publication=publication,
+    )
+
+
+def _settlements(claim: Claim, groups: Sequence[GroupResult], now: datetime) -> tuple[Settlement, ...]:
+    summaries = {summary.load_id: summary for result in groups for summary in result.loads}
+    vanished = {load_id for result in groups for load_id in result.vanished}
+
+    def ended(load: ClaimedLoad, state: LoadState, **changes: object) -> Settlement:
+        record = load.to_load(dataset=claim.dataset, run_id=claim.run_id)
+        final = replace(
+            record,
+            state=state,
+            settled=now.isoformat(timespec="milliseconds"),
+            contract=claim.plan.version,
+            **changes,  # type: ignore[arg-type]
+        )
+        return Settlement(load=final, order=load.order if state != "SUPERSEDED" else None)
+
+    settlements: list[Settlement] = []
+    for load in claim.loads:
+        summary = summaries.get(load.load_id)
+        if load.action == "skip" or load.load_id in vanished:
+            settlements.append(ended(load, "SUPERSEDED"))
+        elif load.action == "retract":
+            settlements.append(ended(load, "RETRACTED"))
+        elif summary is not None:
+            reason = summary.refused or held_back(summary, claim.plan)
+            if reason:  # none of its rows are in the table
+                settlements.append(ended(load, "REFUSED", reason=reason))
+            else:
+                settlements.append(ended(load, "DONE", counts=counts_of(summary)))
+        # else its group failed: it waits for the next run
+    return tuple(settlements)
+
+
+def _run(
+    folder: RunFolder, claim: Claim | None, result: _Result, *, run_id: str, error: str | None, now: datetime
+) -> Run:
+    started = claim.started if claim is not None else now.isoformat(timespec="milliseconds")
+    snapshots = result.publication.snapshots if result.publication is not None else {}
+    return Run(
+        dataset=folder.dataset,
+        fence=folder.fence,
+        run_id=run_id,
+        state=result.state,
+        started=started,
+        finished=now.isoformat(timespec="milliseconds"),
+        seconds=(now - datetime.fromisoformat(started)).total_seconds(),
+        engines=tuple(sorted({group.engine for group in result.groups})),
+        groups=len(claim.groups) if claim is not None else 0,
+        failed_groups=result.failed_groups,
+        loads=len(claim.loads) if claim is not None else 0,
+        counts=result.counts,
+        snapshots=tuple(sorted(snapshots.items())),
+        error=(error or "")[:_LONGEST_ERROR] or None if result.state in {"FAILED", "PARTIAL"} else None,
+    )

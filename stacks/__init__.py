@@ -1,0 +1,1 @@
+"""The infrastructure, one file a domain. Constructs wire; they neither compute nor call AWS."""

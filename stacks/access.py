@@ -1,0 +1,86 @@
+"""Who may do what, in the words of this architecture: exact actions on exact resources, nothing by default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_stepfunctions as sfn
+
+COLON = ArnFormat.COLON_RESOURCE_NAME
+
+
+def allow(actions: Sequence[str], *resources: str) -> iam.PolicyStatement:
+    """Allow the actions on the resources."""
+    return iam.PolicyStatement(actions=[*actions], resources=[*resources])
+
+
+def list_keys(bucket: s3.IBucket) -> iam.PolicyStatement:
+    """Without it S3 answers 403 for what is not there, and "not yet written" looks like "forbidden"."""
+    return allow(["s3:ListBucket"], bucket.bucket_arn)
+
+
+def list_versions(bucket: s3.IBucket) -> iam.PolicyStatement:
+    """See which versions of which objects there are, not what is in them."""
+    return allow(["s3:ListBucketVersions"], bucket.bucket_arn)
+
+
+def read_versions(bucket: s3.IBucket) -> iam.PolicyStatement:
+    """Read object versions."""
+    return allow(["s3:GetObjectVersion"], bucket.arn_for_objects("*"))
+
+
+def read_objects(bucket: s3.IBucket, *prefixes: str) -> iam.PolicyStatement:
+    """Read objects below the prefixes."""
+    return allow(["s3:GetObject"], *(bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes))
+
+
+def write_objects(bucket: s3.IBucket, *prefixes: str) -> iam.PolicyStatement:
+    """Write objects below the prefixes, large ones in parts. Nobody in the pipeline may delete."""
+    actions = ["s3:PutObject", "s3:AbortMultipartUpload"]
+    return allow(actions, *(bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes))
+
+
+def query(bucket: s3.IBucket, prefix: str) -> Sequence[iam.PolicyStatement]:
+    """Read and write below the prefix as Athena does, which looks at the bucket and at its own uploads first."""
+    return [
+        allow(["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"], bucket.bucket_arn),
+        allow(
+            ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+            bucket.arn_for_objects(f"{prefix}*"),
+        ),
+    ]
+
+
+def use_ledger(ledger: dynamodb.ITable, *actions: str) -> iam.PolicyStatement:
+    """Do these things with items of the ledger. A transaction asks for the actions of its parts."""
+    return allow([f"dynamodb:{action}" for action in actions], ledger.table_arn)
+
+
+def use_tables(stack: Stack, database: str, *actions: str) -> iam.PolicyStatement:
+    """Do these things with the tables of one Glue database. Glue asks for the catalog and the database as well."""
+    return allow(
+        [f"glue:{action}" for action in actions],
+        stack.format_arn(service="glue", resource="catalog"),
+        stack.format_arn(service="glue", resource="database", resource_name=database),
+        stack.format_arn(service="glue", resource="table", resource_name=f"{database}/*"),
+    )
+
+
+def start_runs(machine: sfn.IStateMachine) -> iam.PolicyStatement:
+    """Start executions."""
+    return allow(["states:StartExecution"], machine.state_machine_arn)
+
+
+def see_runs(machine: sfn.StateMachine) -> iam.PolicyStatement:
+    """See whether executions are still alive."""
+    executions = Stack.of(machine).format_arn(
+        service="states",
+        resource="execution",
+        resource_name=f"{machine.state_machine_name}:*",
+        arn_format=COLON,
+    )
+    return allow(["states:DescribeExecution"], executions)

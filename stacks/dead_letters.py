@@ -1,0 +1,18 @@
+"""Queues for what could not be handled. Each has an alarm (`stacks.operations`)."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+
+def dead_letters(scope: Construct, construct_id: str) -> sqs.Queue:
+    """Make a queue for what could not be handled: somebody has two weeks to look."""
+    return sqs.Queue(
+        scope,
+        construct_id,
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=Duration.days(14),
+    )

@@ -1,0 +1,115 @@
+"""From the raw bucket to the ledger: events as they come, and every quarter of an hour what they did not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks import access
+from stacks.assets import Assets
+from stacks.dead_letters import dead_letters
+from stacks.lake import Lake
+from stacks.machine import Machine
+from stacks.settings import Settings, Stage
+from stacks.stage_function import StageFunction
+
+_RETRIES = 5  # before a message is a dead letter
+
+
+class Ingest(Construct):
+    """Registers loads and wakes runs."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        lake: Lake,
+        run: Machine,
+        settings: Settings,
+        assets: Assets,
+        environment: Mapping[str, str],
+    ) -> None:
+        super().__init__(scope, construct_id)
+
+        def stage(name: str, stage: Stage) -> StageFunction:
+            return StageFunction(
+                self,
+                name,
+                stage=stage,
+                code=assets.functions[stage],
+                settings=settings,
+                environment={**environment, "SLUICE_STATE_MACHINE": run.arn},
+            )
+
+        self.ingest = stage("Ingest", "ingest")
+        self.reconcile = stage("Reconcile", "reconcile")
+        self.dead_letters = dead_letters(self, "DeadLetters")
+        self.undelivered = dead_letters(self, "Undelivered")
+        self.queue = sqs.Queue(
+            self,
+            "Queue",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            visibility_timeout=Duration.seconds(6 * self.ingest.timeout_seconds + settings.ingest_window),
+            retention_period=Duration.days(14),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_RETRIES),
+        )
+        self.ingest.function.add_event_source(
+            sources.SqsEventSource(
+                self.queue,
+                batch_size=settings.ingest_batch,
+                max_batching_window=Duration.seconds(settings.ingest_window),
+                report_batch_item_failures=True,
+            )
+        )
+        self._listen(lake.raw)
+        events.Rule(
+            self,
+            "EveryQuarter",
+            schedule=events.Schedule.rate(Duration.minutes(settings.reconcile_minutes)),
+            targets=[
+                targets.LambdaFunction(
+                    self.reconcile.function,
+                    dead_letter_queue=self.undelivered,
+                    # The next one comes soon enough.
+                    max_event_age=Duration.minutes(settings.reconcile_minutes),
+                    retry_attempts=2,
+                )
+            ],
+        )
+        self.ingest.allow(
+            access.use_ledger(lake.ledger, "GetItem", "PutItem", "UpdateItem"), access.start_runs(run.machine)
+        )
+        self.reconcile.allow(
+            access.list_versions(lake.raw),
+            access.use_ledger(lake.ledger, "GetItem", "Query", "PutItem", "UpdateItem"),
+            access.start_runs(run.machine),
+            access.see_runs(run.machine),
+        )
+
+    def _listen(self, raw: s3.IBucket) -> None:
+        events.Rule(
+            self,
+            "RawObjects",
+            event_pattern=events.EventPattern(
+                source=["aws.s3"],
+                detail_type=["Object Created", "Object Deleted"],
+                detail={"bucket": {"name": [raw.bucket_name]}},
+            ),
+            targets=[
+                targets.SqsQueue(
+                    self.queue,
+                    dead_letter_queue=self.undelivered,
+                    max_event_age=Duration.hours(24),
+                    retry_attempts=185,
+                )
+            ],
+        )

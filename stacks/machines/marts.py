@@ -1,0 +1,95 @@
+"""The refresh of marts: in dependency order, each built by Athena beside the live one and swapped in. Pure data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stacks.machines.task import State, athena_task, lambda_task
+
+REFRESH, DATABASE, WORKGROUP = "${Refresh}", "${Database}", "${WorkGroup}"
+
+
+def marts_definition(*, timeout: int, refresh: int, query: int) -> dict[str, Any]:
+    """Build the definition; all arguments are time limits in seconds.
+
+    Input: the event TablePublished, or {"detail": {}} to refresh all marts.
+    """
+    return {
+        "Comment": "Refresh the marts that a published table concerns",
+        "StartAt": "Order",
+        "TimeoutSeconds": timeout,
+        "States": {
+            "Order": lambda_task(
+                REFRESH, timeout=refresh, payload={"op": "order", "detail.$": "$.detail"}, catch="Failed", Next="Marts"
+            ),
+            "Marts": {
+                "Type": "Map",
+                "ItemsPath": "$.marts",
+                "MaxConcurrency": 1,  # a mart comes after the marts that it reads
+                "ItemSelector": {"mart.$": "$$.Map.Item.Value"},
+                "ItemProcessor": _one_mart(refresh=refresh, query=query),
+                "ResultSelector": {"failed.$": "States.ArrayContains($[*].failed, true)"},
+                "Retry": [],
+                "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Failed"}],
+                "Next": "AllMarts",
+            },
+            "AllMarts": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.failed", "BooleanEquals": True, "Next": "MartsFailed"}],
+                "Default": "Done",
+            },
+            "Done": {"Type": "Succeed"},
+            "MartsFailed": {
+                "Type": "Fail",
+                "Error": "MartsFailed",
+                "Cause": "Marts that failed show their last good content. The others are refreshed.",
+            },
+            "Failed": {"Type": "Fail", "ErrorPath": "$.error.Error", "CausePath": "$.error.Cause"},
+        },
+    }
+
+
+def _one_mart(*, refresh: int, query: int) -> State:
+    step = {"mart.$": "$.mart"}
+    return {
+        "ProcessorConfig": {"Mode": "INLINE"},
+        "StartAt": "Prepare",
+        "States": {
+            "Prepare": lambda_task(
+                REFRESH,
+                timeout=refresh,
+                payload={"op": "prepare", **step},
+                catch="MartFailed",
+                ResultSelector={"answer.$": "$.Payload"},
+                ResultPath="$.prepared",
+                Next="IsCurrent",
+            ),
+            "IsCurrent": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.prepared.answer.skip", "BooleanEquals": True, "Next": "MartDone"}],
+                "Default": "Build",
+            },
+            "Build": athena_task(
+                sql="$.prepared.answer.sql",
+                database=DATABASE,
+                workgroup=WORKGROUP,
+                timeout=query,
+                catch="MartFailed",
+                Next="Swap",
+            ),
+            "Swap": lambda_task(
+                REFRESH,
+                timeout=refresh,
+                payload={"op": "swap", **step, "token.$": "$.prepared.answer.token"},
+                catch="MartFailed",
+                ResultPath=None,
+                Next="MartDone",
+            ),
+            "MartDone": {"Type": "Pass", "Result": {"failed": False}, "End": True},
+            "MartFailed": {
+                "Type": "Pass",
+                "Parameters": {"failed": True, "mart.$": "$.mart", "error.$": "$.error.Error"},
+                "End": True,
+            },
+        },
+    }

@@ -1,0 +1,111 @@
+"""From pending loads to published tables: claim, transform on one of two engines, publish, settle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks import access
+from stacks.assets import Assets
+from stacks.lake import Lake
+from stacks.machine import Machine
+from stacks.machines.run import run_definition
+from stacks.settings import Settings, Stage
+from stacks.spark_job import SparkJob
+from stacks.stage_function import StageFunction
+
+
+class Pipeline(Construct):
+    """The run: one execution publishes one dataset's pending loads."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        lake: Lake,
+        settings: Settings,
+        assets: Assets,
+        environment: Mapping[str, str],
+    ) -> None:
+        super().__init__(scope, construct_id)
+
+        def stage(name: str, stage: Stage) -> StageFunction:
+            return StageFunction(
+                self, name, stage=stage, code=assets.functions[stage], settings=settings, environment=environment
+            )
+
+        self.claim = stage("Claim", "claim")
+        self.transform = stage("Transform", "transform")
+        self.publish = stage("Publish", "publish")
+        self.settle = stage("Settle", "settle")
+        self.spark = SparkJob(self, "Spark", settings=settings, assets=assets)
+        self.run = Machine(
+            self,
+            "Run",
+            definition=run_definition(
+                timeout=settings.run_timeout,
+                concurrency=settings.transform_concurrency,
+                claim=self.claim.timeout_seconds,
+                transform=self.transform.timeout_seconds,
+                publish=self.publish.timeout_seconds,
+                settle=self.settle.timeout_seconds,
+                glue=self.spark.timeout_seconds,
+            ),
+            substitutions={
+                "Claim": self.claim.arn,
+                "Transform": self.transform.arn,
+                "Publish": self.publish.arn,
+                "Settle": self.settle.arn,
+                "Job": self.spark.job.job_name,
+                "RawBucket": lake.raw.bucket_name,
+                "LakeBucket": lake.lake.bucket_name,
+            },
+            log_days=settings.log_days,
+        )
+        self._allow(lake, settings)
+
+    def _allow(self, lake: Lake, settings: Settings) -> None:
+        stack = Stack.of(self)
+        self.claim.allow(
+            access.list_versions(lake.raw),
+            access.use_ledger(lake.ledger, "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"),
+            access.list_keys(lake.lake),
+            access.read_objects(lake.lake, "runs/", "tables/"),
+            access.write_objects(lake.lake, "runs/", "tables/"),
+            access.use_tables(stack, settings.database, "GetTable", "CreateTable", "UpdateTable"),
+        )
+        transforming = [
+            access.list_keys(lake.raw),
+            access.read_versions(lake.raw),
+            access.list_keys(lake.lake),
+            access.read_objects(lake.lake, "runs/"),
+            access.write_objects(lake.lake, "runs/", "tables/"),
+        ]
+        self.transform.allow(*transforming)
+        self.spark.allow(*transforming)
+        self.publish.allow(
+            access.list_keys(lake.lake),
+            access.read_objects(lake.lake, "runs/", "tables/"),
+            access.write_objects(lake.lake, "runs/", "tables/"),
+            access.use_tables(stack, settings.database, "GetTable", "UpdateTable"),
+        )
+        self.settle.allow(
+            access.use_ledger(lake.ledger, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"),
+            access.list_keys(lake.lake),
+            access.read_objects(lake.lake, "runs/"),
+            access.allow(["events:PutEvents"], stack.format_arn(service="events", resource="event-bus/default")),
+        )
+        functions = [self.claim, self.transform, self.publish, self.settle]
+        self.run.allow(
+            access.allow(["lambda:InvokeFunction"], *(function.arn for function in functions)),
+            access.allow(
+                ["glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"],
+                self.spark.job.job_arn,
+            ),
+        )
+        # A policy of its own: in the role's default one it would close a circle with the machine, which needs settle.
+        iam.Policy(self, "StartNextRun", statements=[access.start_runs(self.run.machine)], roles=[self.settle.role])

@@ -1,0 +1,149 @@
+"""What differs between environments, typed, in one place. Sizes, thresholds, retention: change them here.
+
+Any number can also be set for one synth: `cdk synth -c env=dev -c lambda_max_bytes=1000000`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+from sluice.errors import ContractError
+
+Stage = Literal["ingest", "reconcile", "claim", "transform", "publish", "settle", "refresh"]
+WorkerType = Literal["G_1X", "G_2X", "G_4X", "G_8X"]
+
+MIB, GIB = 1 << 20, 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """What one Lambda function gets."""
+
+    memory_mb: int
+    timeout_seconds: int
+    disk_mb: int = 512
+
+
+# Transform is where the work is. Publish rewrites files that hold replaced rows, and merges.
+SIZES: Mapping[Stage, Size] = MappingProxyType(
+    {
+        "ingest": Size(memory_mb=512, timeout_seconds=60),
+        "reconcile": Size(memory_mb=512, timeout_seconds=600),
+        "claim": Size(memory_mb=1024, timeout_seconds=300),
+        "transform": Size(memory_mb=6144, timeout_seconds=900, disk_mb=10_240),
+        "publish": Size(memory_mb=4096, timeout_seconds=900, disk_mb=10_240),
+        "settle": Size(memory_mb=512, timeout_seconds=120),
+        "refresh": Size(memory_mb=2048, timeout_seconds=900),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One environment. Bytes are compressed bytes as they lie in S3; times are seconds unless the name says days."""
+
+    environment: str
+    account: str | None = None  # None: wherever the credentials of the deployment lead
+    region: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[Stage, Size] = field(default_factory=lambda: SIZES)
+
+    # Which engine, and how much at once. An object above lambda_max_bytes does not fit the transform Lambda's memory,
+    # disk and time with a margin.
+    lambda_max_bytes: int = 512 * MIB
+    group_max_bytes: int = 256 * MIB
+    group_max_objects: int = 1000
+    run_max_loads: int = 10_000
+    transform_concurrency: int = 10
+    max_attempts: int = 5  # then a load is parked and somebody is told
+    glue_worker: WorkerType = "G_1X"
+    glue_workers: int = 4
+    glue_timeout_minutes: int = 240
+    glue_concurrent_runs: int = 5
+
+    # Times. A lease outlives the longest run, or a second run would start beside a living one.
+    run_timeout: int = 6 * 3600
+    ingest_batch: int = 100
+    ingest_window: int = 5
+    reconcile_minutes: int = 15
+
+    athena_scan_limit_bytes: int = 100 * GIB
+    log_days: int = 30
+    run_files_days: int = 90  # runs/ in the lake: manifests and decisions of past runs
+    noncurrent_days: int = 30  # overwritten or removed lake files
+    results_days: int = 7
+    alarm_mail: str | None = None
+    queue_age_alarm: int = 900
+
+    allow_data_loss: bool = False  # one of two keys: see may_lose_data
+    packaged: bool = (
+        False  # third-party packages are in build/packages/<stage>/ (deployments need them, synth does not)
+    )
+
+    @property
+    def lease_seconds(self) -> int:
+        """How long a dataset belongs to one run: the run's time limit and a quarter of an hour for its end."""
+        return self.run_timeout + 900
+
+    @property
+    def may_lose_data(self) -> bool:
+        """Whether deleting the stacks may delete data: takes a development environment *and* the flag."""
+        return self.environment == "dev" and self.allow_data_loss
+
+    @property
+    def name(self) -> str:
+        """Prefix of what must have a name of its own: stacks, the workgroup."""
+        return f"sluice-{self.environment}"
+
+    @property
+    def database(self) -> str:
+        """The Glue database, which people type in their SQL."""
+        return f"sluice_{self.environment}"
+
+
+ENVIRONMENTS: Mapping[str, Settings] = MappingProxyType(
+    {
+        "dev": Settings(environment="dev", athena_scan_limit_bytes=10 * GIB, log_days=7),
+        "staging": Settings(environment="staging"),
+        "prod": Settings(environment="prod", log_days=365, noncurrent_days=90, glue_workers=10),
+    }
+)
+
+
+def settings_from(context: Callable[[str], Any]) -> Settings:
+    """The settings of the environment that the context names (`env`, default dev), with single values overridden.
+
+    `context` answers None for what is not set. Raises ContractError for an environment or value that cannot be.
+    """
+    name = str(context("env") or "dev")
+    if name not in ENVIRONMENTS:
+        raise ContractError(
+            f"there is no environment {name!r}",
+            file="stacks/settings.py",
+            place="ENVIRONMENTS",
+            remedy=f"say -c env={'|'.join(ENVIRONMENTS)}, or add it there",
+        )
+    settings = ENVIRONMENTS[name]
+    given = {item.name: (getattr(settings, item.name), context(item.name)) for item in fields(Settings)}
+    return replace(
+        settings, **{key: _like(default, value, key) for key, (default, value) in given.items() if value is not None}
+    )
+
+
+def _like(default: object, value: object, key: str) -> object:
+    """Context arrives as text from the command line and as JSON values from cdk.json."""
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[str(value).lower()]
+        if isinstance(default, int):
+            return int(str(value))
+        if default is None or isinstance(default, str):
+            return str(value)
+    except (KeyError, ValueError) as error:
+        raise ContractError(
+            f"cannot be {value!r}", file="context", place=key, remedy=f"give it a value like {default!r}"
+        ) from error
+    raise ContractError("cannot be set by context", file="context", place=key, remedy="edit stacks/settings.py")

@@ -1,0 +1,71 @@
+"""One stage as a Lambda function: its code, its own role and log group, and what it is told through its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from aws_cdk import Duration, Size
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.logs import log_group
+from stacks.settings import Settings, Stage
+
+
+class StageFunction(Construct):
+    """A function that may do nothing but write its log, until somebody calls `allow`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        code: Path,
+        settings: Settings,
+        environment: Mapping[str, str],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        size = settings.sizes[stage]
+        self.timeout_seconds = size.timeout_seconds
+        logs = log_group(self, "Logs", days=settings.log_days)
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"Stage {stage}",
+        )
+        logs.grant_write(self.role)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            code=lambda_.Code.from_asset(str(code)),
+            handler="handler.handler",
+            role=self.role,
+            log_group=logs,
+            memory_size=size.memory_mb,
+            ephemeral_storage_size=Size.mebibytes(size.disk_mb),
+            timeout=Duration.seconds(size.timeout_seconds),
+            tracing=lambda_.Tracing.ACTIVE,
+            environment={
+                "POWERTOOLS_SERVICE_NAME": stage,
+                "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
+                "LOG_LEVEL": "INFO",
+                **environment,
+            },
+            description=f"Stage {stage}",
+        )
+
+    @property
+    def arn(self) -> str:
+        """The function's ARN."""
+        return self.function.function_arn
+
+    def allow(self, *statements: iam.PolicyStatement) -> None:
+        """Widen what the function may do (`stacks.access` has the words)."""
+        for statement in statements:
+            self.role.add_to_policy(statement)

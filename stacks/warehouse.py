@@ -1,0 +1,120 @@
+"""Where tables are queried, and where marts are built from them whenever one is published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_athena as athena
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from stacks import access
+from stacks.assets import Assets
+from stacks.dead_letters import dead_letters
+from stacks.lake import Lake
+from stacks.machine import Machine
+from stacks.machines.marts import marts_definition
+from stacks.settings import Settings
+from stacks.stage_function import StageFunction
+
+_QUERY_SECONDS = 30 * 60  # Athena's own limit for a DML statement
+
+
+class Warehouse(Construct):
+    """The Athena workgroup and the refresh of marts."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        lake: Lake,
+        settings: Settings,
+        assets: Assets,
+        environment: Mapping[str, str],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.workgroup = workgroup(self, "WorkGroup", results=lake.results, settings=settings)
+        self.refresh = StageFunction(
+            self,
+            "Refresh",
+            stage="refresh",
+            code=assets.functions["refresh"],
+            settings=settings,
+            environment=environment,
+        )
+        self.marts = Machine(
+            self,
+            "Marts",
+            definition=marts_definition(
+                timeout=settings.run_timeout, refresh=self.refresh.timeout_seconds, query=_QUERY_SECONDS
+            ),
+            substitutions={
+                "Refresh": self.refresh.arn,
+                "Database": settings.database,
+                "WorkGroup": self.workgroup.name,
+            },
+            log_days=settings.log_days,
+        )
+        self.undelivered = dead_letters(self, "Undelivered")
+        events.Rule(
+            self,
+            "TablePublished",
+            event_pattern=events.EventPattern(source=["sluice"], detail_type=["TablePublished"]),
+            targets=[
+                targets.SfnStateMachine(
+                    self.marts.machine,
+                    dead_letter_queue=self.undelivered,
+                    max_event_age=Duration.hours(24),
+                    retry_attempts=185,
+                )
+            ],
+        )
+        self._allow(lake, settings)
+
+    def _allow(self, lake: Lake, settings: Settings) -> None:
+        stack = Stack.of(self)
+        self.refresh.allow(
+            access.list_keys(lake.lake),
+            access.read_objects(lake.lake, "runs/", "tables/"),
+            access.write_objects(lake.lake, "runs/", "tables/"),
+            access.use_tables(stack, settings.database, "GetTable", "CreateTable", "UpdateTable", "DeleteTable"),
+        )
+        # Athena acts with the rights of whoever asks: here the machine.
+        self.marts.allow(
+            access.allow(["lambda:InvokeFunction"], self.refresh.arn),
+            access.allow(
+                ["athena:StartQueryExecution", "athena:GetQueryExecution", "athena:StopQueryExecution"],
+                stack.format_arn(service="athena", resource="workgroup", resource_name=self.workgroup.name),
+            ),
+            access.use_tables(stack, settings.database, "GetDatabase", "GetTable", "CreateTable", "UpdateTable"),
+            *(
+                statement
+                for bucket, prefix in ((lake.lake, "tables/"), (lake.results, "athena/"))
+                for statement in access.query(bucket, prefix)
+            ),
+        )
+
+
+def workgroup(scope: Construct, construct_id: str, *, results: s3.IBucket, settings: Settings) -> athena.CfnWorkGroup:
+    """Make a workgroup whose settings nobody can override, and that stops a query which reads too much."""
+    group = athena.CfnWorkGroup
+    return group(
+        scope,
+        construct_id,
+        name=settings.name,
+        description="Curated tables and marts",
+        work_group_configuration=group.WorkGroupConfigurationProperty(
+            enforce_work_group_configuration=True,
+            publish_cloud_watch_metrics_enabled=True,
+            bytes_scanned_cutoff_per_query=settings.athena_scan_limit_bytes,
+            engine_version=group.EngineVersionProperty(selected_engine_version="Athena engine version 3"),
+            result_configuration=group.ResultConfigurationProperty(
+                output_location=f"s3://{results.bucket_name}/athena/",
+                encryption_configuration=group.EncryptionConfigurationProperty(encryption_option="SSE_S3"),
+            ),
+        ),
+    )
