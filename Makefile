@@ -5,8 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := --all-extras --group dev
+ENV ?= dev
+# npm's `latest` of the CDK's command line is 3.x, which rejects assemblies of aws-cdk-lib 2.
+CDK = PATH="$$($(BIN)/python -m stacks.node):$$PATH" npx --yes aws-cdk@2.1148.1
 
-.PHONY: help setup demo test check format lock synth clean
+.PHONY: help setup demo test check format lock synth package deploy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -41,6 +44,15 @@ format: setup ## let ruff format and fix
 
 synth: setup ## CloudFormation templates into cdk.out, no account needed
 	@CDK_OUTDIR=cdk.out $(BIN)/python app.py && ls cdk.out/*.template.json
+
+package: setup ## third-party packages of the Lambda functions, for their runtime, without Docker
+	@$(BIN)/python -m stacks.packages
+
+deploy: package ## show what would change, ask, deploy: make deploy ENV=dev
+	@$(CDK) diff --all -c env=$(ENV) -c packaged=true
+	@read -r -p "sluice: deploy this to $(ENV)? [y/N] " answer && [ "$$answer" = y ]
+	@$(CDK) deploy --all --require-approval never -c env=$(ENV) -c packaged=true || \
+		{ echo "sluice: a new account or region wants this once: npx aws-cdk@2.1148.1 bootstrap"; exit 1; }
 
 lock: setup ## resolve the dependencies again (hashes, no index addresses)
 	@$(BIN)/uv pip compile pyproject.toml $(EXTRAS) --universal --python-version 3.11 --generate-hashes \

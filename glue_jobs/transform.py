@@ -11,11 +11,10 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from functools import partial
 
-import boto3
 from pyspark import SparkContext
 
+from sluice.distributed.connect import connect
 from sluice.distributed.transform import Sizes, transform
 from sluice.kernel.outcome import Limits
 from sluice.stages.run_folder import RunFolder
@@ -41,7 +40,6 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 def main(words: Sequence[str]) -> None:
     """Transform the group that the arguments name, and log one line about it."""
     given = parse(words)
-    connect = partial(boto3.client, "s3")
     spark = SparkContext.getOrCreate()
     try:
         result = transform(

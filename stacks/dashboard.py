@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.ingest import Ingest
@@ -36,17 +37,10 @@ def dashboard(
         ),
         _graph("Waiting for ingest (seconds)", ingest.queue.metric_approximate_age_of_oldest_message(period=_PERIOD)),
     )
+    page.add_widgets(*(_executions(title, machine) for title, machine in (("Runs", run), ("Marts", marts))))
+    durations = [stage.function.metric_duration(period=_PERIOD, label=stage.node.id) for stage in stages]
     page.add_widgets(
-        _graph(
-            "Runs", run.metric_started(period=_PERIOD), run.metric_succeeded(period=_PERIOD), run.metric_failed(period=_PERIOD)
-        ),
-        _graph(
-            "Marts", marts.metric_started(period=_PERIOD), marts.metric_succeeded(period=_PERIOD),
-            marts.metric_failed(period=_PERIOD),
-        ),
-    )  # fmt: skip
-    page.add_widgets(
-        _graph("Duration of stages (ms)", *(stage.function.metric_duration(period=_PERIOD, label=stage.node.id) for stage in stages)),
+        _graph("Duration of stages (ms)", *durations),
         _graph(
             "Bytes scanned by Athena",
             cloudwatch.Metric(
@@ -57,8 +51,17 @@ def dashboard(
                 period=_PERIOD,
             ),
         ),
-    )  # fmt: skip
+    )
     return page
+
+
+def _executions(title: str, machine: sfn.StateMachine) -> cloudwatch.GraphWidget:
+    return _graph(
+        title,
+        machine.metric_started(period=_PERIOD),
+        machine.metric_succeeded(period=_PERIOD),
+        machine.metric_failed(period=_PERIOD),
+    )
 
 
 def _graph(title: str, *metrics: cloudwatch.IMetric) -> cloudwatch.GraphWidget:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import CfnOutput, Environment, Stack
+from aws_cdk import Annotations, CfnOutput, Environment, Stack
 from constructs import Construct
 
 from stacks.assets import Assets
@@ -20,6 +20,10 @@ class Flow(Stack):
     def __init__(self, scope: Construct, construct_id: str, *, lake: Lake, settings: Settings, assets: Assets) -> None:
         place = Environment(account=settings.account, region=settings.region)
         super().__init__(scope, construct_id, env=place, description="Sluice: ingest, pipeline, warehouse, operations")
+        if not settings.packaged:
+            Annotations.of(self).add_warning_v2(
+                "sluice:not-packaged", "The functions lack their third-party packages: do not deploy this to AWS."
+            )
         environment = {
             "SLUICE_RAW_BUCKET": lake.raw.bucket_name,
             "SLUICE_LAKE_BUCKET": lake.lake.bucket_name,

@@ -73,7 +73,7 @@ class Ingest(Construct):
         self._listen(lake.raw)
         events.Rule(
             self,
-            "EveryQuarter",
+            "ReconcileSchedule",
             schedule=events.Schedule.rate(Duration.minutes(settings.reconcile_minutes)),
             targets=[
                 targets.LambdaFunction(

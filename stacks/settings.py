@@ -114,7 +114,7 @@ ENVIRONMENTS: Mapping[str, Settings] = MappingProxyType(
 
 
 def settings_from(context: Callable[[str], Any]) -> Settings:
-    """The settings of the environment that the context names (`env`, default dev), with single values overridden.
+    """Take the environment that the context names (`env`, default dev), with single values overridden.
 
     `context` answers None for what is not set. Raises ContractError for an environment or value that cannot be.
     """
@@ -127,13 +127,15 @@ def settings_from(context: Callable[[str], Any]) -> Settings:
             remedy=f"say -c env={'|'.join(ENVIRONMENTS)}, or add it there",
         )
     settings = ENVIRONMENTS[name]
-    given = {item.name: (getattr(settings, item.name), context(item.name)) for item in fields(Settings)}
-    return replace(
-        settings, **{key: _like(default, value, key) for key, (default, value) in given.items() if value is not None}
-    )
+    changes: dict[str, Any] = {
+        item.name: _like(getattr(settings, item.name), value, item.name)
+        for item in fields(Settings)
+        if (value := context(item.name)) is not None
+    }
+    return replace(settings, **changes)
 
 
-def _like(default: object, value: object, key: str) -> object:
+def _like(default: object, value: object, key: str) -> bool | int | str:
     """Context arrives as text from the command line and as JSON values from cdk.json."""
     try:
         if isinstance(default, bool):

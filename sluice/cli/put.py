@@ -22,13 +22,14 @@ _NUMBERS = ("read", "accepted", "rejected", "superseded")
 _PAUSE_SECONDS = 0.5
 
 
-def put(
+def put(  # noqa: PLR0917  (a command line has options; nobody calls it by position)
     dataset: Annotated[str, typer.Argument(help="The dataset.")],
     files: Annotated[
         list[Path], typer.Argument(help="Files to upload under their own names.", exists=True, dir_okay=False)
     ],
     wait: Annotated[bool, typer.Option(help="Wait until the files are loaded or refused.")] = True,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait at most.")] = 900,
+    project: Annotated[Path, typer.Option(help="Folder with contracts/, to know the datasets by.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
     """Upload files and wait until they are loaded. Exit code 1 if a row or a file was rejected."""
@@ -36,6 +37,11 @@ def put(
         if len({path.name for path in files}) < len(files):
             raise CommandError(
                 "Two files share one name, and with it one key.", how="Rename one, or put them one by one."
+            )
+        contracts = project / "contracts"
+        if contracts.is_dir() and not (contracts / f"{dataset}.odcs.yaml").is_file():
+            raise CommandError(
+                f"There is no contract {contracts / dataset}.odcs.yaml.", how="Name a dataset that has one."
             )
         target = Target.from_environment(os.environ)
         with working(f"Uploading {len(files)} files") as progress:

@@ -31,7 +31,7 @@ def rejects(
     """Rejected rows, grouped by the first rule that each broke, with samples."""
     with answering(as_json=as_json):
         target = Target.from_environment(os.environ)
-        table_name = _rejects_table(dataset)
+        table_name = _rejects_table(target, dataset)
         with working(f"Athena reads {table_name}"):
             groups = records(select(target, _GROUPS.format(table_name)))
             sample = records(select(target, _SAMPLES.format(table_name, samples))) if samples and groups else []
@@ -46,7 +46,15 @@ def rejects(
                     show(table(title, list(rows[0]), [tuple(row.values()) for row in rows], numbers=numbers))
 
 
-def _rejects_table(dataset: str) -> str:
+def _rejects_table(target: Target, dataset: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", dataset):  # it becomes part of a statement
         raise CommandError(f"{dataset!r} is no dataset's name.", how="Name one of contracts/<dataset>.odcs.yaml.")
-    return f"{dataset}__rejects"
+    glue, name = target.client("glue"), f"{dataset}__rejects"
+    try:
+        glue.get_table(DatabaseName=target.database, Name=name)
+    except glue.exceptions.EntityNotFoundException as error:
+        raise CommandError(
+            f"There is no table {name}: no run of {dataset} has published yet.",
+            how=f"`sluice runs {dataset}` says what ran.",
+        ) from error
+    return name

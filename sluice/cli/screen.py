@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import RenderableType
+
+_LOG_SECONDS = 10
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for machines.")]
 
@@ -68,20 +71,26 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
     from rich.console import Console  # noqa: PLC0415
 
     console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:  # a log wants lines, and only when something new is said
-        said = ""
-
-        def line(text: str) -> None:
-            nonlocal said
-            if text != said:
-                console.print(text, markup=False, soft_wrap=True)
-                said = text
-
+    if not console.is_terminal:
+        line = _Log(console.print)
         line(what)
         yield line
         return
     with console.status(what) as status:
         yield lambda text: status.update(text.replace("[", r"\["))
+
+
+class _Log:
+    """Lines for a log file: what is new after the words before the colon is told every ten seconds at most."""
+
+    def __init__(self, write: Callable[..., None]) -> None:
+        self._write, self._topic, self._told = write, "", 0.0
+
+    def __call__(self, text: str) -> None:
+        topic, now = text.partition(":")[0], time.monotonic()
+        if topic != self._topic or now - self._told >= _LOG_SECONDS:
+            self._write(text, markup=False, soft_wrap=True)
+            self._topic, self._told = topic, now
 
 
 def _cell(value: object) -> str:

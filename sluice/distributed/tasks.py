@@ -88,7 +88,7 @@ class Work:
                         end=part.end,
                     )
                 )
-        return _source(load, path)
+        return _source(load, path, offset=part.start)
 
     def write(self, bucket: int, packets: Iterable[tuple[int, Packet]]) -> Iterator[BucketResult]:
         """Write and upload one bucket, after its last packet has come. Yields one result."""
@@ -134,5 +134,7 @@ class BucketResult:
     reports: tuple[Report, ...]
 
 
-def _source(load: ClaimedLoad, path: Path) -> SourceFile:
-    return SourceFile(path=path, load_id=load.load_id, key=load.key, version_id=load.version_id, order=load.order)
+def _source(load: ClaimedLoad, path: Path, *, offset: int = 0) -> SourceFile:
+    return SourceFile(
+        path=path, load_id=load.load_id, key=load.key, version_id=load.version_id, order=load.order, offset=offset
+    )

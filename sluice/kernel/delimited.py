@@ -7,68 +7,68 @@ line it stands in, not the rest of the file.
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from sluice.contract.plan import Plan, Reading
 from sluice.errors import DataError
 from sluice.kernel.outcome import Limits
 
+_OPEN = "expected a closing quote, got none"
+_AFTER = "expected a delimiter or the end of the line after a closing quote, got more text"
+_NO_LIMIT = (1 << 31) - 1
+
 
 @dataclass(frozen=True)
 class Record:
-    """The cells of one record, its text as it stood, and what is wrong with its shape."""
+    """The cells of one record (None where a format has a null of its own), its text, what is wrong with its shape."""
 
-    cells: list[str]
+    cells: list[str | None]
     raw: str
     fault: str = ""
 
 
-def read_names(path: Path, plan: Plan, limits: Limits, *, key: str) -> list[str]:
-    """The names in the header record. Raises DataError `file.columns` for a file without one."""
+def read_header(path: Path, plan: Plan, limits: Limits, *, key: str) -> tuple[list[str], int]:
+    """Read the names in the header record and count its lines. Raises DataError `file.columns` for a file without one."""
     for record in records(path, plan, limits, key=key, skip_lines=plan.reading.skip_lines):
         if record.fault:
             raise DataError(f"the header: {record.fault}", dataset=plan.dataset, rule="file.columns", object_key=key)
         if len(record.cells) > limits.max_columns:
             message = f"more than {limits.max_columns} columns"
             raise DataError(message, dataset=plan.dataset, rule="file.limit", object_key=key)
-        return record.cells
+        return record.cells, record.raw.count("\n") + 1
     raise DataError("expected a header, got an empty file", dataset=plan.dataset, rule="file.columns", object_key=key)
 
 
+def read_names(path: Path, plan: Plan, limits: Limits, *, key: str) -> list[str]:
+    """Read the names in the header record, as `read_header` does."""
+    return read_header(path, plan, limits, key=key)[0]
+
+
 def records(path: Path, plan: Plan, limits: Limits, *, key: str, skip_lines: int = 0) -> Iterator[Record]:
-    """All records of a UTF-8 file. An empty line is no record. Raises DataError `file.limit` for a huge line."""
-    csv.field_size_limit(limits.max_field_bytes)
+    """Yield all records of a UTF-8 file. An empty line is no record. Raises DataError `file.limit` for a huge line."""
     with path.open(encoding="utf-8", newline="") as file:
-        lines = _Lines(_bounded(iter(lambda: file.readline(limits.max_field_bytes + 1), ""), plan, limits, key))
+        lines = _Lines(_bounded(iter(lambda: file.readline(limits.max_field_bytes + 1), ""), plan, limits, key), limits)
         for _ in islice(lines, skip_lines):
             pass
-        dialect = _dialect(plan.reading)
-        while True:
-            lines.taken.clear()
-            try:
-                cells = next(csv.reader(lines, **dialect))
-                fault = ""
-            except StopIteration:
-                return
-            except csv.Error as error:
-                lines.give_back_all_but_first()
-                cells, fault = [], _explained(str(error))
-            raw = "".join(lines.taken).rstrip("\r\n")
-            if cells or fault:
-                yield Record(cells, raw, fault)
+        yield from _split(lines, _tokens(lines, plan.reading))
+
+
+class _FaultError(Exception):
+    """What is wrong with the record that was being read."""
 
 
 class _Lines:
-    """An iterator over lines that remembers what it gave out and takes lines back."""
+    """An iterator over lines that remembers what it gave out since the last `begin` and takes lines back."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    def __init__(self, lines: Iterable[str], limits: Limits) -> None:
         self._lines = iter(lines)
         self._returned: deque[str] = deque()
+        self._left = self._most = limits.max_field_bytes
         self.taken: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
@@ -77,7 +77,14 @@ class _Lines:
     def __next__(self) -> str:
         line = self._returned.popleft() if self._returned else next(self._lines)
         self.taken.append(line)
+        self._left -= len(line)
+        if self._left < 0 and len(self.taken) > 1:
+            raise _FaultError(_OPEN)
         return line
+
+    def begin(self) -> None:
+        self._left = self._most
+        self.taken.clear()
 
     def give_back_all_but_first(self) -> None:
         self._returned.extendleft(reversed(self.taken[1:]))
@@ -92,19 +99,80 @@ def _bounded(lines: Iterator[str], plan: Plan, limits: Limits, key: str) -> Iter
         yield line
 
 
-def _dialect(reading: Reading) -> dict[str, Any]:
-    dialect: dict[str, Any] = {"delimiter": reading.delimiter, "strict": True}
-    if not reading.quote:
-        return {**dialect, "quoting": csv.QUOTE_NONE}
-    if reading.escape in {reading.quote, ""}:
-        return {**dialect, "quotechar": reading.quote, "doublequote": True}
-    return {**dialect, "quotechar": reading.quote, "doublequote": False, "escapechar": reading.escape}
+def _split(lines: _Lines, tokens: Iterator[list[str]] | _Tokens) -> Iterator[Record]:
+    """Records of the lines. One that goes wrong costs its first line; reading goes on with the next."""
+    while True:
+        lines.begin()
+        try:
+            cells, fault = next(tokens), ""
+        except StopIteration:
+            return
+        except (_FaultError, csv.Error) as error:
+            lines.give_back_all_but_first()
+            cells, fault = [], str(error) if isinstance(error, _FaultError) else _explained(str(error))
+        if cells or fault:
+            yield Record(cells, "".join(lines.taken).rstrip("\r\n"), fault)
+
+
+def _tokens(lines: _Lines, reading: Reading) -> Iterator[list[str]] | _Tokens:
+    """The csv module for the dialects that it reads as DuckDB does, our own reading for the others."""
+    if len(reading.delimiter) == 1 and reading.escape in {reading.quote, ""}:
+        csv.field_size_limit(_NO_LIMIT)  # lines are bounded already
+        if not reading.quote:
+            return csv.reader(lines, delimiter=reading.delimiter, quoting=csv.QUOTE_NONE, strict=True)
+        return csv.reader(lines, delimiter=reading.delimiter, quotechar=reading.quote, strict=True)
+    return _Tokens(lines, reading)
+
+
+class _Tokens:
+    """The cells of one record after the other, for delimiters of several characters and for escapes of their own."""
+
+    def __init__(self, lines: _Lines, reading: Reading) -> None:
+        quote, escape = re.escape(reading.quote), re.escape(reading.escape or reading.quote)
+        inner = rf"[^{quote}]|{quote}{quote}" if escape == quote else rf"[^{quote}{escape}]|{escape}."
+        self._quoted = re.compile(rf"{quote}((?:{inner})*+){quote}" if quote else r"(?!)", re.DOTALL)
+        self._escaped = re.compile(rf"{escape}(.)", re.DOTALL)
+        self._lines, self._quote, self._delimiter = lines, reading.quote, reading.delimiter
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self
+
+    def __next__(self) -> list[str]:
+        text = next(self._lines)
+        while (cells := self._cells(text)) is None:
+            try:
+                text += next(self._lines)
+            except StopIteration:
+                raise _FaultError(_OPEN) from None
+        return cells
+
+    def _cells(self, text: str) -> list[str] | None:
+        """The cells of a record; None where a quote is still open."""
+        end = len(text.rstrip("\r\n"))
+        if not end:
+            return []
+        cells: list[str] = []
+        at = 0
+        while True:
+            if self._quote and text.startswith(self._quote, at):
+                found = self._quoted.match(text, at)
+                if found is None:
+                    return None
+                cells.append(self._escaped.sub(r"\1", found[1]))
+                at = found.end()
+                if at < end and not text.startswith(self._delimiter, at):
+                    raise _FaultError(_AFTER)
+            else:
+                stop = text.find(self._delimiter, at, end)
+                cells.append(text[at : end if stop < 0 else stop])
+                at = end if stop < 0 else stop
+            if at >= end:
+                return cells
+            at += len(self._delimiter)
 
 
 def _explained(error: str) -> str:
-    """Our words for the csv module's: a message of its own could change, and never names a value."""
+    """Our words for the csv module's, which never name a value."""
     if "expected after" in error:
-        return "expected a delimiter or the end of the line after a closing quote, got more text"
-    if "unexpected end" in error or "limit" in error:
-        return "expected a closing quote, got none"
-    return "expected a delimited record, got something else"
+        return _AFTER
+    return _OPEN if "unexpected end" in error else "expected a delimited record, got something else"

@@ -17,8 +17,7 @@ from sluice.kernel.records import Records
 
 # Columns of an examined record beside the plan's columns and the provenance columns.
 RAW = "_sluice_raw"  # the record as it stood; NULL where nothing can be wrong with it any more
-BROKEN = "_sluice_broken"  # list of BREACH, NULL for a record that breaks no rule that rejects or stops
-WARNED = "_sluice_warned"  # list of BREACH, NULL for a record without warnings
+BROKEN = "_sluice_broken"  # list of BREACH, NULL for a record that is accepted
 BREACH = 'STRUCT("column" VARCHAR, "rule" VARCHAR, "reason" VARCHAR, "value" VARCHAR, "stops" BOOLEAN)'
 
 _SHOWN = 100  # characters of a cell in a reason; the cell itself stands in `value`
@@ -54,11 +53,9 @@ class _Breach:
 
 
 def examined(records: Records, plan: Plan, source: SourceFile, *, run_id: str) -> tuple[str, dict[str, Any]]:
-    """SQL and parameters of the examined records: plan columns, provenance, RAW, BROKEN, WARNED."""
+    """SQL and parameters of the examined records: plan columns, provenance, RAW, BROKEN."""
     texts = {name: f"_sluice_text_{number}" for number, name in enumerate(records.cells)}
-    breaches = list(_breaches(plan, records, texts))
-    broken = [breach for breach in breaches if breach.severity != "warn"]
-    warned = [breach for breach in breaches if breach.severity == "warn"]
+    broken = list(_breaches(plan, records, texts))
     cells = [f"{_nulled(cell, plan)} AS {quote(name)}, {cell} AS {texts[name]}" for name, cell in records.cells.items()]
     cells += [f"NULL::VARCHAR AS {quote(name)}" for name in sources(plan) if name not in records.cells]
     casted = [f"{text}, {quote(name)} IS NOT NULL AS {text}_given" for name, text in texts.items()]
@@ -69,7 +66,6 @@ def examined(records: Records, plan: Plan, source: SourceFile, *, run_id: str) -
     result += [
         f"{RAW if rejects_repeats(plan) else f'CASE WHEN _sluice_bad THEN {RAW} END'} AS {RAW}",
         f"{_listed('_sluice_bad', broken)} AS {BROKEN}",
-        f"{_listed('_sluice_odd AND NOT _sluice_bad', warned)} AS {WARNED}",
     ]
     sql = f"""
     WITH records AS ({records.sql}
@@ -80,7 +76,7 @@ def examined(records: Records, plan: Plan, source: SourceFile, *, run_id: str) -
     ), typed AS (
         SELECT {_lines(["*", *derived])} FROM casted
     ), judged AS (
-        SELECT *, {_any(broken)} AS _sluice_bad, {_any(warned)} AS _sluice_odd FROM typed
+        SELECT *, {_any(broken)} AS _sluice_bad FROM typed
     )
     SELECT {_lines(result)} FROM judged"""
     return sql, {
@@ -101,12 +97,15 @@ def rejects_repeats(plan: Plan) -> bool:
 
 
 def _breaches(plan: Plan, records: Records, texts: Mapping[str, str]) -> Iterator[_Breach]:
-    """Every way to break this plan, in the order in which they are reported."""
+    """Yield every way to break this plan, in the order in which they are reported.
+
+    Rules that only warn are none: they are counted among the accepted records, later.
+    """
     yield _Breach(column=None, rule=records.fault, condition="_sluice_fault IS NOT NULL", reason="_sluice_fault")
     for column in plan.columns:
         yield from _column_breaches(column, plan, texts.get(column.source or ""))
     for rule in plan.rules:
-        if rule.column is None:
+        if rule.column is None and rule.severity != "warn":
             condition = f"_sluice_fault IS NULL AND ({rule.predicate}) IS FALSE"
             reason = literal(f"expected {rule.expected}")
             yield _Breach(column=None, rule=rule.name, condition=condition, reason=reason, severity=rule.severity)
@@ -133,9 +132,9 @@ def _column_breaches(column: Column, plan: Plan, text: str | None) -> Iterator[_
 
 def _rules(column: Column, plan: Plan) -> Iterator[Rule]:
     """The rules of one column; `required` first where the plan implies it without a rule of its own."""
-    own = [rule for rule in plan.rules if rule.column == column.name]
+    own = [rule for rule in plan.rules if rule.column == column.name and rule.severity != "warn"]
     implied = column.required or column.name in plan.primary_key
-    if implied and not any(rule.name == "required" and rule.severity != "warn" for rule in own):
+    if implied and not any(rule.name == "required" for rule in own):
         predicate = f"{quote(column.name)} IS NOT NULL"
         yield Rule(name="required", column=column.name, predicate=predicate, expected="a value")
     yield from own

@@ -17,9 +17,10 @@ from sluice.contract.sql import literal, quote
 from sluice.kernel.examine import BROKEN
 from sluice.kernel.outcome import Limits, Outcome, SourceFile
 from sluice.kernel.partition import partition_expressions
+from sluice.kernel.rejects import Refusals
 from sluice.kernel.session import session
 from sluice.kernel.transform import create_examined, examine
-from sluice.kernel.write import Refusals, write
+from sluice.kernel.write import write
 
 # One partition's rows may go to this share of the buckets: fewer, larger files against an even load.
 _SPREAD = 16

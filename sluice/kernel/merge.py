@@ -170,7 +170,7 @@ def _rewrite(
     current: Sequence[Path],
     incoming: Sequence[Path],
     folder: Path,
-    kind: str,
+    kind: Literal["data", "rejects"],
 ) -> MergeOutcome:
     """Write all files that hold losers again, without them."""
     counted = connection.execute("SELECT filename, count(*) FROM losers GROUP BY ALL").fetchall()
@@ -178,15 +178,15 @@ def _rewrite(
     changed = [path for path in (*current, *incoming) if path in lost]
     files: list[OutputFile] = []
     if changed:
-        files += write_parquet(
+        written = write_parquet(
             connection,
             f"SELECT {table.names} FROM ({table.scan(changed)}) ANTI JOIN losers USING ({_PLACE})",
             folder=folder,
-            kind="rejects" if kind == "rejects" else "data",
             partitions=table.partitions,
             field_ids=table.field_ids,
         )
-    _check(connection, table, changed, lost, files)
+        files += [OutputFile(path=file.path, kind=kind, rows=file.rows) for file in written]
+    _check(connection, changed, lost, files)
     kept = [path for path in incoming if path not in lost]
     sizes = _rows(connection, kept)
     files += [OutputFile(path=path, kind="data", rows=sizes[path]) for path in kept if sizes[path]]
@@ -200,7 +200,6 @@ def _rewrite(
 
 def _check(
     connection: duckdb.DuckDBPyConnection,
-    table: _Table,
     changed: Sequence[Path],
     lost: Mapping[Path, int],
     files: Sequence[OutputFile],

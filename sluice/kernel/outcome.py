@@ -9,13 +9,17 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
-    """One raw object, already on local disk. `path` never derives from the key."""
+    """One raw object, or the part of one that begins at byte `offset`, already on local disk.
+
+    `path` never derives from the key.
+    """
 
     path: Path
     load_id: str
     key: str
     version_id: str
     order: str
+    offset: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

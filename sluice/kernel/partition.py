@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 
 from sluice.contract.plan import Column, PartitionField, Plan
 from sluice.contract.sql import literal, quote
-from sluice.kernel.outcome import OutputFile
 
 _PERIODS = {
     "year": "year({0})",
@@ -20,21 +20,32 @@ _PERIODS = {
     "hour": "date_trunc('hour', {0})",
 }
 _TRUNCATE = re.compile(r"truncate\[(\d+)\]")
+_PART = "_sluice_part_{}"
+
+
+@dataclass(frozen=True)
+class Written:
+    """One Parquet file, its rows, and the values of the partition expressions as text."""
+
+    path: Path
+    rows: int
+    partition: tuple[str | None, ...] = ()
 
 
 def write_parquet(
     connection: duckdb.DuckDBPyConnection,
     select: str,
     *,
-    parameters: Mapping[str, Any] | None = None,
     folder: Path,
-    kind: Literal["data", "rejects"],
+    parameters: Mapping[str, Any] | None = None,
     partitions: Sequence[str] = (),
+    hidden: Sequence[str] = (),
     field_ids: Mapping[str, int] | None = None,
-) -> tuple[OutputFile, ...]:
+) -> tuple[Written, ...]:
     """Write the rows of `select` below the new folder `folder`. No rows, no file.
 
-    `partitions` are SQL expressions over the selected columns; their values are not written.
+    `partitions` are SQL expressions over the selected columns; their values are not written, neither are those of the
+    columns `hidden`.
     """
     folder.mkdir(parents=True)
     options = ["FORMAT parquet", "COMPRESSION zstd", "RETURN_STATS"]
@@ -42,24 +53,31 @@ def write_parquet(
         options.append(f"FIELD_IDS {{{', '.join(f'{quote(name)}: {number}' for name, number in field_ids.items())}}}")
     target = folder / "part.parquet"
     query = select
+    names = [_PART.format(number) for number in range(len(partitions))]
     if partitions:
-        names = [f"_sluice_part_{number}" for number in range(len(partitions))]
-        query = f"SELECT *, {', '.join(f'{part} AS {name}' for part, name in zip(partitions, names, strict=True))} FROM ({select})"
+        values = ", ".join(f"{value} AS {name}" for value, name in zip(partitions, names, strict=True))
+        shown = f"* EXCLUDE ({', '.join(hidden)})" if hidden else "*"
+        query = f"SELECT {shown}, {values} FROM ({select})"
         options += [f"PARTITION_BY ({', '.join(names)})", "FILENAME_PATTERN 'part_{i}'"]
         target = folder
     statement = f"COPY ({query}) TO {literal(str(target))} ({', '.join(options)})"
-    written = connection.execute(statement, dict(parameters or {})).fetchall()
-    files = []
-    for name, rows, *_ in sorted(written):
-        if rows:
-            files.append(OutputFile(path=Path(name), kind=kind, rows=rows))
+    result = connection.execute(statement, dict(parameters or {}))
+    described = [name for name, *_ in result.description or ()]
+    return tuple(_files(([dict(zip(described, row, strict=True)) for row in result.fetchall()]), names))
+
+
+def _files(stats: Iterable[Mapping[str, Any]], names: Sequence[str]) -> Iterable[Written]:
+    for file in sorted(stats, key=lambda file: str(file["filename"])):
+        path = Path(file["filename"])
+        if file["count"]:
+            keys = file["partition_keys"] or {}
+            yield Written(path, file["count"], tuple(keys[name] for name in names))
         else:
-            Path(name).unlink()
-    return tuple(files)
+            path.unlink()
 
 
 def partition_expressions(plan: Plan) -> tuple[str, ...]:
-    """One DuckDB expression for each partition field: equal values where Iceberg's transform gives equal values."""
+    """Return one DuckDB expression for each partition field: equal values where Iceberg's transform gives equal values."""
     columns = {column.name: column for column in plan.columns}
     return tuple(_expression(part, columns[part.column]) for part in plan.partition)
 
@@ -68,19 +86,19 @@ def _expression(part: PartitionField, column: Column) -> str:
     name = quote(part.column)
     if part.transform in _PERIODS:
         return _PERIODS[part.transform].format(name)
-    if column.type == "string":
+    width = _TRUNCATE.fullmatch(part.transform)
+    if column.type == "string" and (width or part.transform == "identity"):
         # The value becomes a folder name, which has a limit that texts do not have: a digest stands for it.
-        width = _TRUNCATE.fullmatch(part.transform)
         return f"md5({name}[:{int(width[1])}])" if width else f"md5({name})"
+    if width:
+        return _floored(name, column.type, int(width[1]))
     if part.transform == "identity":
         return name
-    if width := _TRUNCATE.fullmatch(part.transform):
-        return _floored(name, column.type, int(width[1]))
     raise ValueError(f"partition transform {part.transform!r} is not one of Iceberg's that Sluice writes")
 
 
 def _floored(name: str, kind: str, width: int) -> str:
-    """The largest multiple of the width that is not above the value; for decimals, of the width in units of the scale."""
+    """Return the largest multiple of the width that is not above the value; in units of the scale for decimals."""
     scale = int(kind.rstrip(")").rpartition(",")[2]) if kind.startswith("decimal") else 0
     value = f"CAST({name} * {10**scale} AS HUGEINT)"
     return f"{value} - ((({value} % {width}) + {width}) % {width})"

@@ -1,62 +1,118 @@
-"""One object to its records: which reader takes it, and who takes over when the fast one cannot be sure."""
+"""One object to its records: which reader takes it, and who takes over where the fast one cannot be sure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import duckdb
 
 from sluice.contract.plan import Plan
-from sluice.kernel.delimited import read_names, records
+from sluice.kernel.columnar import open_parquet
+from sluice.kernel.delimited import read_header, records
+from sluice.kernel.documents import documents
 from sluice.kernel.header import positions, sources
 from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.records import Records, csv_records
 from sluice.kernel.rewrite import rewritten
-from sluice.kernel.text import Text, prepare
+from sluice.kernel.sheets import sheet_records
+from sluice.kernel.text import Text, empty_lines, prepare
 
-T = TypeVar("T")
+
+@dataclass(frozen=True)
+class Attempt:
+    """Records as one reader sees them. Take them if the query does not fail and `accounts_for` the rows it gave."""
+
+    records: Records
+    accounts_for: Callable[[duckdb.DuckDBPyConnection, int], bool] = lambda _connection, _rows: True
+    last: bool = True
 
 
-def read(
+def attempts(
+    connection: duckdb.DuckDBPyConnection,
     source: SourceFile,
     plan: Plan,
-    consume: Callable[[Records], T],
     *,
     scratch: Path,
     limits: Limits,
     first_row: int = 0,
     names: Sequence[str] | None = None,
-) -> T:
-    """Give the object's records to `consume`; a second time, from a slower reader, if the first reader fails.
+) -> Iterator[Attempt]:
+    """Yield the object's records, and again from a slower reader if the caller does not stop at the first.
 
-    `consume` must leave nothing behind when it raises. With `names` the file has no header and is a part of an object:
-    its first record is number `first_row + 1`. Raises DataError for an object that cannot be read under the plan.
+    With `names` the file is a part of an object, without a header: its first record is number `first_row + 1`.
+    Raises DataError for an object that cannot be read under the plan.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    text = prepare(source, plan, scratch=scratch, limits=limits)
-    header = names is None and plan.reading.header
+    target = scratch / "records.csv"
+    match plan.reading.format:
+        case "parquet":
+            yield Attempt(open_parquet(connection, source, plan, scratch=scratch, limits=limits))
+        case "xlsx":
+            named, found = sheet_records(source, plan, scratch=scratch, limits=limits)
+            cells = positions(named, plan, key=source.key)
+            yield Attempt(rewritten(found, target, width=len(named), cells=cells, first_row=first_row))
+        case "json":
+            text = prepare(source, plan, scratch=scratch, limits=limits)
+            wanted = sources(plan)
+            cells = {name: at for at, name in enumerate(wanted)}
+            found = documents(text.path, plan, limits, key=source.key)
+            width = len(wanted)
+            yield Attempt(rewritten(found, target, width=width, cells=cells, first_row=first_row, fault="row.json"))
+        case _:
+            text = prepare(source, plan, scratch=scratch, limits=limits)
+            yield from _delimited(text, source, plan, limits, first_row=first_row, names=names, target=target)
+
+
+def _delimited(
+    text: Text,
+    source: SourceFile,
+    plan: Plan,
+    limits: Limits,
+    *,
+    first_row: int,
+    names: Sequence[str] | None,
+    target: Path,
+) -> Iterator[Attempt]:
     skip_lines = plan.reading.skip_lines if names is None else 0
-    if names is None:
-        names = read_names(text.path, plan, limits, key=source.key) if header else sources(plan)
+    above = skip_lines
+    header = names is None and plan.reading.header
+    if header:
+        names, lines = read_header(text.path, plan, limits, key=source.key)
+        above += lines
+    names = sources(plan) if names is None else names
     cells = positions(names, plan, key=source.key)
     width = len(names)
-    if _plain(text):
-        try:
-            return consume(
-                csv_records(
-                    text, plan, width=width, cells=cells, first_row=first_row, header=header, skip_lines=skip_lines
-                )
-            )
-        except duckdb.InvalidInputException:
-            pass  # it quotes the line it stumbled over; the reader below gives the reason without
+    if not (text.returns or text.nuls or text.long_lines or text.padded):
+        fast = csv_records(
+            text, plan, width=width, cells=cells, first_row=first_row, header=header, skip_lines=skip_lines
+        )
+        yield Attempt(fast, _Lines(text, above, fast), last=False)
     found = records(text.path, plan, limits, key=source.key, skip_lines=skip_lines)
     if header:
         next(found)
-    return consume(rewritten(found, scratch / "records.csv", width=width, cells=cells, first_row=first_row))
+    yield Attempt(rewritten(found, target, width=width, cells=cells, first_row=first_row))
 
 
-def _plain(text: Text) -> bool:
-    """Whether DuckDB's reader sees the same records in it as anybody would."""
-    return not (text.returns or text.nuls or text.long_lines or text.quotes)
+@dataclass(frozen=True)
+class _Lines:
+    """The proof that DuckDB's reader lost nothing: each line of the file is in a record, or empty, or above the first.
+
+    What a quote that never closes swallows is in no record.
+    """
+
+    text: Text
+    above: int
+    records: Records
+
+    def __call__(self, connection: duckdb.DuckDBPyConnection, rows: int) -> bool:
+        unaccounted = self.text.lines - self.above - rows
+        if unaccounted == 0:
+            return True
+        if not self.text.quotes:
+            return unaccounted == empty_lines(self.text.path)
+        query = f"""
+        SELECT sum(length(_sluice_raw) - length(replace(_sluice_raw, chr(10), ''))) FROM ({self.records.sql})"""
+        (inside,) = connection.execute(query, dict(self.records.parameters)).fetchone() or (0,)
+        return bool(unaccounted == int(inside or 0) + empty_lines(self.text.path, trailing=True))

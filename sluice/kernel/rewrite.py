@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -19,23 +18,24 @@ def rewritten(
     """Write the records to `path`; those without `width` cells get a fault. `cells` maps source columns to positions."""
     longest = _LINE
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
         for row, record in enumerate(found, first_row + 1):
             wrong = record.fault
             if not wrong and len(record.cells) != width:
                 # In the words of the fast reader: a part of an object must say what the whole one says.
                 wrong = f"expected {width} cells, got {len(record.cells) if len(record.cells) < width else 'more'}"
-            padded = (record.cells + [""] * (width - len(record.cells)))[:width]
+            padded = record.cells[:width] + [""] * (width - len(record.cells))
             line = [str(row), wrong, record.raw[:_KEPT], *([""] * width if wrong else padded)]
-            longest = max(longest, 4 * len(record.raw) * 2 + 8 * width)
-            writer.writerow(line)
+            written = ",".join(NO_TEXT if cell is None else '"' + cell.replace('"', '""') + '"' for cell in line) + "\n"
+            longest = max(longest, 4 * len(written))
+            file.write(written)
     names = ["_sluice_row", "_sluice_fault", "_sluice_raw", *(f"c{position}" for position in range(width))]
     columns = ", ".join(f"'{name}': '{'BIGINT' if name == '_sluice_row' else 'VARCHAR'}'" for name in names)
     sql = f"""
         SELECT * REPLACE (nullif(_sluice_fault, '') AS _sluice_fault)
         FROM read_csv(
             $path, columns = {{{columns}}}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
-            nullstr = $no_text, parallel = false, max_line_size = {longest}
+            nullstr = $no_text, allow_quoted_nulls = false, parallel = false,
+            max_line_size = {longest}
         )"""
     parameters = {"path": str(path), "no_text": NO_TEXT}
     return Records(sql=sql, parameters=parameters, cells={name: f"c{at}" for name, at in cells.items()}, fault=fault)

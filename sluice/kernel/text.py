@@ -6,17 +6,20 @@ Decompression, encodings and bounds end here: whoever reads the result needs to 
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice.contract.plan import Plan
+from sluice.contract.plan import Plan, Reading
 from sluice.errors import DataError
 from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.unpack import blocks, compression
 
 _BOM = "\ufeff".encode()
 _UTF8 = {"utf-8", "utf-8-sig"}
+_EDGE = 64  # bytes on each side of a block's edge that are looked at together
+_TAIL = 1 << 16  # more empty lines than this at the end of a file are counted in vain
 _LONG = 1 << 20  # DuckDB's CSV reader takes lines up to twice this; a block holds no longer ones
 
 
@@ -26,20 +29,21 @@ class Text:
 
     path: Path
     size: int
-    lines: int  # line feeds; a file without a final one has one line more
+    lines: int  # lines, the last one with or without a line feed
     quotes: bool  # the contract's quote character
+    padded: bool  # a blank between a quote and the delimiter or line end beside it: readers differ about those
     returns: bool  # a carriage return that is not followed by a line feed, or line feeds both with and without one
     nuls: bool
     long_lines: bool  # a megabyte without a line feed
 
 
 def prepare(source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits) -> Text:
-    """The object as plain UTF-8: the source file itself where it is that already, else a copy in `scratch`.
+    """Return the object as plain UTF-8: the source file itself where it is that already, else a copy in `scratch`.
 
     Raises DataError `file.encoding` (with the offset of the first bad byte), `file.compression` or `file.limit`.
     """
     encoding = _codec(plan, source)
-    glance = _Glance(plan.reading.quote.encode())
+    glance = _Glance(plan.reading)
     if encoding in _UTF8 and compression(source, plan) == "none" and not _starts_with_bom(source.path):
         for block in _valid(blocks(source, plan, limits), source, plan):
             glance.see(block)
@@ -56,11 +60,26 @@ def prepare(source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits) ->
     return glance.result(target, plan, source, limits)
 
 
+def empty_lines(path: Path, *, trailing: bool = False) -> int:
+    """Count the empty lines of a file; only those at its end if `trailing`."""
+    with path.open("rb") as file:
+        if not trailing:
+            return sum(1 for line in file if line in {b"\n", b"\r\n"})
+        end = file.seek(0, 2)
+        file.seek(max(0, end - _TAIL))
+        tail = file.read()
+    return max(0, tail[len(tail.rstrip(b"\r\n")) :].count(b"\n") - 1)
+
+
 class _Glance:
     """Collects the facts of `Text` from the blocks of a file, with a few searches at memory speed."""
 
-    def __init__(self, quote: bytes) -> None:
-        self._quote = quote
+    def __init__(self, reading: Reading) -> None:
+        self._quote = reading.quote.encode()
+        quote, delimiter = re.escape(self._quote), re.escape(reading.delimiter.encode())
+        self._padding = re.compile(rb"%b +%b|%b +%b|\n +%b|%b +[\r\n]" % (delimiter, quote, quote, delimiter, quote, quote))
+        self._edge = b"\n"  # what stands before the first record of a block
+        self.padded = False
         self.size = self.lines = self._pairs = self._singles = self._run = 0
         self.quotes = self.nuls = self.long_lines = False
         self._last = b""
@@ -70,6 +89,9 @@ class _Glance:
         self.size += len(block)
         self.lines += feeds
         self.quotes = self.quotes or bool(self._quote and self._quote in block)
+        if self.quotes and not self.padded:
+            self.padded = bool(self._padding.search(block) or self._padding.search(self._edge + block[:_EDGE]))
+        self._edge = block[-_EDGE:] or self._edge
         self.nuls = self.nuls or b"\0" in block
         self.long_lines = self.long_lines or self._run + (block.find(b"\n") if feeds else len(block)) > _LONG
         self._run = len(block) - block.rfind(b"\n") if feeds else self._run + len(block)
@@ -87,8 +109,9 @@ class _Glance:
         return Text(
             path=path,
             size=self.size,
-            lines=self.lines,
+            lines=self.lines + (self._last not in {b"", b"\n"}),
             quotes=self.quotes,
+            padded=self.padded or (self.quotes and bool(self._padding.search(self._edge + b"\n"))),
             returns=not uniform,
             nuls=self.nuls,
             long_lines=self.long_lines,
@@ -113,9 +136,9 @@ def _starts_with_bom(path: Path) -> bool:
 
 
 def _valid(raw: Iterator[bytes], source: SourceFile, plan: Plan) -> Iterator[bytes]:
-    """The blocks as they are, once they are known to be UTF-8. Plain ASCII needs no decoding to know it."""
+    """Yield the blocks as they are, once they are known to be UTF-8. Plain ASCII needs no decoding to know it."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    offset = 0
+    offset = source.offset
     for block in raw:
         pending = decoder.getstate()[0]
         if pending or not block.isascii():
@@ -127,7 +150,7 @@ def _valid(raw: Iterator[bytes], source: SourceFile, plan: Plan) -> Iterator[byt
 
 def _decoded(raw: Iterator[bytes], encoding: str, source: SourceFile, plan: Plan) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(encoding)()
-    offset = 0
+    offset = source.offset
     for block in raw:
         pending = decoder.getstate()[0]
         yield _decode(decoder, block, offset - len(pending), source, plan).encode()

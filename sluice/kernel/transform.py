@@ -11,10 +11,9 @@ from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
-from sluice.kernel.examine import BREACH, BROKEN, RAW, WARNED, examined
+from sluice.kernel.examine import BREACH, BROKEN, RAW, examined
 from sluice.kernel.outcome import Limits, Outcome, SourceFile
-from sluice.kernel.read import read
-from sluice.kernel.records import Records
+from sluice.kernel.read import attempts
 from sluice.kernel.session import session
 from sluice.kernel.write import write
 
@@ -76,7 +75,7 @@ def create_examined(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     """The empty table `examined`."""
     columns = [(column.name, duckdb_type(column.type)) for column in plan.columns]
     columns += [(name, duckdb_type(kind)) for name, kind in PROVENANCE]
-    columns += [(RAW, "VARCHAR"), (BROKEN, f"{BREACH}[]"), (WARNED, f"{BREACH}[]")]
+    columns += [(RAW, "VARCHAR"), (BROKEN, f"{BREACH}[]")]
     connection.execute(f"CREATE TEMP TABLE examined ({', '.join(f'{quote(name)} {kind}' for name, kind in columns)})")
 
 
@@ -93,9 +92,17 @@ def examine(
 ) -> int:
     """Put one object's records, cast and checked, into the table `examined`. Returns how many; all or none."""
 
-    def consume(records: Records) -> int:
-        sql, parameters = examined(records, plan, source, run_id=run_id)
-        (rows,) = connection.execute(f"INSERT INTO examined {sql}", parameters).fetchone() or (0,)
-        return int(rows)
-
-    return read(source, plan, consume, scratch=scratch, limits=limits, first_row=first_row, names=names)
+    for attempt in attempts(
+        connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names
+    ):
+        sql, parameters = examined(attempt.records, plan, source, run_id=run_id)
+        try:
+            (rows,) = connection.execute(f"INSERT INTO examined {sql}", parameters).fetchone() or (0,)
+        except duckdb.InvalidInputException:  # it quotes the line: the next reader says what is wrong without
+            if attempt.last:
+                raise
+            continue
+        if attempt.accounts_for(connection, rows):
+            return int(rows)
+        connection.execute("DELETE FROM examined WHERE _sluice_load = $1", [source.load_id])
+    raise RuntimeError(f"load {source.load_id}: no reader accounts for all records")

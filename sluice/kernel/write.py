@@ -1,25 +1,33 @@
-"""From examined records to files and accounts: uniqueness within each object, data files, rejects files, counts.
+"""From examined records to files and accounts: one pass over the records, then only over what they became.
 
-The records are a relation of the given name in the connection; where they came from is no matter here.
+Accepted records go straight to their final form. The others go to files aside, in the same pass; keys are compared and
+rejects and accounts are made from the files. The records are a relation: what it reads is no matter here.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from sluice.contract.plan import PROVENANCE, REJECTS, Plan
+from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import literal, quote
-from sluice.contract.types import duckdb_type
-from sluice.errors import DataError
-from sluice.kernel.examine import BROKEN, RAW, WARNED, rejects_repeats
-from sluice.kernel.outcome import LoadSummary, Outcome, OutputFile, RejectCount, SourceFile
-from sluice.kernel.partition import partition_expressions, write_parquet
+from sluice.kernel.account import summaries
+from sluice.kernel.examine import BROKEN, RAW, rejects_repeats
+from sluice.kernel.outcome import Outcome, OutputFile
+from sluice.kernel.partition import Written, partition_expressions, write_parquet
+from sluice.kernel.rejects import REFUSALS, Refusals, broken_entries, create_refusals, repeated_entries
+from sluice.kernel.repeats import find_repeats, without_repeats
 
-Refusals = Sequence[tuple[SourceFile, DataError]]
+# A rejected record goes aside in the columns of an accepted one: its breaches and its text, as JSON, take the place of
+# this provenance column, which says the same for every record.
+_CARRIER = "_sluice_contract"
+_CARRIED = (
+    '{"raw": "VARCHAR", "breaches": [{"column": "VARCHAR", "rule": "VARCHAR", "reason": "VARCHAR", '
+    '"value": "VARCHAR", "stops": "BOOLEAN"}]}'
+)
 
 
 def write(
@@ -33,154 +41,102 @@ def write(
     out: Path,
     field_ids: Mapping[str, int] | None,
     reject_field_ids: Mapping[str, int] | None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Write `out/data` and `out/rejects` and account for every record of every load.
+    """Write the records of `relation` (a name, or a SELECT in parentheses) below the folder `out`, and account for them.
 
-    `loads` are the load ids in the order of the summaries; `refusals` those whose objects could not be read at all.
+    The records have the columns of `examined`; all records of one load and primary key must be among them. `loads` are
+    the load ids in the order of the summaries; `refusals` those whose objects could not be read at all.
     """
-    _find_repeats(connection, relation, plan)
-    names = ", ".join([quote(column.name) for column in plan.columns] + [name for name, _ in PROVENANCE])
-    data = write_parquet(
+    good, aside = _sort(
+        connection, relation, plan, folder=out / "data", parameters=parameters, field_ids=field_ids
+    )
+    repeats = find_repeats(connection, good, plan)
+    entries = [REFUSALS]
+    create_refusals(connection, plan, refusals, run_id)
+    if aside:
+        _create_broken(connection, aside)
+        entries.append(broken_entries(plan))
+    if repeats and rejects_repeats(plan):
+        _create_repeated(connection, relation, good, plan, parameters)
+        entries.append(repeated_entries(plan))
+    if repeats:
+        good = without_repeats(connection, good, plan, folder=out / "data" / "unrepeated", field_ids=field_ids)
+    rejects = write_parquet(
+        connection, " UNION ALL ".join(entries), folder=out / "rejects", field_ids=reject_field_ids
+    )
+    accounts = summaries(connection, plan, loads, refusals, good=good, rejects=rejects, broken=bool(aside))
+    for file in aside:
+        file.path.unlink()
+    data = [OutputFile(path=file.path, kind="data", rows=file.rows) for file in good]
+    return Outcome(
+        files=(*data, *(OutputFile(path=file.path, kind="rejects", rows=file.rows) for file in rejects)),
+        loads=accounts,
+    )
+
+
+def _sort(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    plan: Plan,
+    *,
+    folder: Path,
+    parameters: Mapping[str, Any] | None,
+    field_ids: Mapping[str, int] | None,
+) -> tuple[tuple[Written, ...], list[Written]]:
+    """Write accepted records by partition and the others aside; return both kinds of files."""
+    bad = f"{BROKEN} IS NOT NULL"
+    carried = f"to_json({{'raw': {RAW}, 'breaches': {BROKEN}}})"
+    columns = [quote(column.name) for column in plan.columns]
+    columns += [
+        f"CASE WHEN {bad} THEN CAST({carried} AS VARCHAR) ELSE {name} END AS {name}" if name == _CARRIER else name
+        for name, _ in PROVENANCE
+    ]
+    query = f"SELECT {', '.join(columns)}, {bad} AS _sluice_bad FROM {relation}"
+    partitions = [f"CASE WHEN NOT _sluice_bad THEN {part} END" for part in partition_expressions(plan)]
+    files = write_parquet(
         connection,
-        f"SELECT {names} FROM {relation} ANTI JOIN repeats USING (_sluice_load, _sluice_row) WHERE {BROKEN} IS NULL",
-        folder=out / "data",
-        kind="data",
-        partitions=partition_expressions(plan),
+        query,
+        folder=folder,
+        parameters=parameters,
+        partitions=[*partitions, "_sluice_bad"],
+        hidden=["_sluice_bad"],
         field_ids=field_ids,
     )
-    _note_refusals(connection, plan, refusals, run_id)
-    rejects = write_parquet(
-        connection, _rejects(relation, plan), folder=out / "rejects", kind="rejects", field_ids=reject_field_ids
-    )
-    summaries = _accounts(connection, relation, plan, loads, refusals)
-    _check(summaries, data)
-    return Outcome(files=(*data, *rejects), loads=summaries)
+    aside = [file for file in files if file.partition[-1] == "true"]
+    return tuple(file for file in files if file not in aside), aside
 
 
-def _find_repeats(connection: duckdb.DuckDBPyConnection, relation: str, plan: Plan) -> None:
-    """Table `repeats`: records that repeat the key of another record of their object and lose against it.
-
-    Groups by key first, so that only the keys that do repeat are ever ordered.
-    """
-    connection.execute("CREATE OR REPLACE TEMP TABLE repeats (_sluice_load VARCHAR, _sluice_row BIGINT)")
-    if not plan.primary_key:
-        return
-    key = ", ".join(["_sluice_load", *map(quote, plan.primary_key)])
-    best = "_sluice_row"
-    if not rejects_repeats(plan):
-        best = "_sluice_row DESC"
-        if plan.sequence_by:
-            best = f"{quote(plan.sequence_by)} DESC NULLS LAST, {best}"
+def _create_broken(connection: duckdb.DuckDBPyConnection, aside: Sequence[Written]) -> None:
+    """Make the view `broken`: rejected records with their provenance, `raw` and `breaches`."""
+    listed = ", ".join(literal(str(file.path)) for file in aside)
+    names = ", ".join(name for name, _ in PROVENANCE if name != _CARRIER)
     connection.execute(f"""
-    INSERT INTO repeats
-    WITH accepted AS (
-        SELECT * FROM {relation} WHERE {BROKEN} IS NULL
-    ), repeated AS (
-        SELECT {key} FROM accepted GROUP BY ALL HAVING count(*) > 1
-    ), ranked AS (
-        SELECT _sluice_load, _sluice_row, row_number() OVER (PARTITION BY {key} ORDER BY {best}) AS rank
-        FROM accepted SEMI JOIN repeated USING ({key})
+    CREATE OR REPLACE TEMP VIEW broken AS
+    SELECT {names}, unnest(from_json({_CARRIER}, {literal(_CARRIED)}))
+    FROM read_parquet([{listed}], hive_partitioning = false)""")
+
+
+def _create_repeated(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    good: Sequence[Written],
+    plan: Plan,
+    parameters: Mapping[str, Any] | None,
+) -> None:
+    """Make the table `repeated`: the records of `repeats` with key, provenance and text, which no file holds."""
+    listed = ", ".join(literal(str(file.path)) for file in good)
+    names = ", ".join([*map(quote, plan.primary_key), *(name for name, _ in PROVENANCE)])
+    connection.execute(
+        f"""
+    CREATE OR REPLACE TEMP TABLE repeated AS
+    WITH texts AS (
+        SELECT _sluice_load, _sluice_row, {RAW} FROM {relation} SEMI JOIN repeats USING (_sluice_load, _sluice_row)
+    ), records AS (
+        SELECT {names}
+        FROM read_parquet([{listed}], hive_partitioning = false, filename = true, file_row_number = true)
+        SEMI JOIN repeats USING (filename, file_row_number)
     )
-    SELECT _sluice_load, _sluice_row FROM ranked WHERE rank > 1""")
-
-
-def _note_refusals(connection: duckdb.DuckDBPyConnection, plan: Plan, refusals: Refusals, run_id: str) -> None:
-    columns = ", ".join(f"{quote(name)} {duckdb_type(kind)}" for name, kind in REJECTS)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE refusals ({columns})")
-    for source, error in refusals:
-        known = {
-            "load_id": source.load_id,
-            "object": source.key,
-            "version": source.version_id,
-            "object_order": source.order,
-            "ordinal": 1,
-            "rule": error.rule,
-            "reason": error.message,
-            "contract": plan.version,
-            "run": run_id,
-        }
-        connection.execute(
-            f"INSERT INTO refusals VALUES ({', '.join('?' * len(REJECTS))})", [known.get(name) for name, _ in REJECTS]
-        )
-
-
-def _rejects(relation: str, plan: Plan) -> str:
-    """SELECT of the rejects table's rows: one for each broken rule of each record, plus one for each refused object."""
-    selected = """
-        _sluice_load AS load_id, _sluice_object AS "object", _sluice_version AS "version", _sluice_order AS object_order,
-        _sluice_row AS row_number, {}, _sluice_contract AS contract, _sluice_run AS run"""
-    broken = selected.format(
-        "CAST(ordinal AS INTEGER) AS ordinal, "
-        + ", ".join(f'breach."{field}" AS "{field}"' for field in ("column", "rule", "reason", "value"))
-        + f", {RAW} AS raw"
+    SELECT * FROM records LEFT JOIN texts USING (_sluice_load, _sluice_row)""",
+        dict(parameters or {}),
     )
-    queries = [
-        f"""SELECT {broken} FROM (
-            SELECT *, unnest({BROKEN}) AS breach, generate_subscripts({BROKEN}, 1) AS ordinal
-            FROM {relation} WHERE {BROKEN} IS NOT NULL)""",
-        "SELECT * FROM refusals",
-    ]
-    if rejects_repeats(plan):
-        key = ", ".join(plan.primary_key)
-        value = f"concat_ws(', ', {', '.join(f'CAST({quote(name)} AS VARCHAR)' for name in plan.primary_key)})"
-        repeated = selected.format(
-            f"""CAST(1 AS INTEGER) AS ordinal, {literal(key)} AS "column", 'primaryKey' AS "rule",
-            {literal(f"expected each {key} once in an object, got it again: ")} || {value} AS reason,
-            {value} AS "value", {RAW} AS raw"""
-        )
-        queries.append(f"SELECT {repeated} FROM {relation} SEMI JOIN repeats USING (_sluice_load, _sluice_row)")
-    order = "load_id, row_number, ordinal"
-    return f"SELECT * FROM ({' UNION ALL '.join(queries)}) ORDER BY {order}"
-
-
-def _accounts(
-    connection: duckdb.DuckDBPyConnection, relation: str, plan: Plan, loads: Sequence[str], refusals: Refusals
-) -> tuple[LoadSummary, ...]:
-    counted = connection.execute(f"""
-        SELECT _sluice_load, count(*), count(*) FILTER ({BROKEN} IS NULL) FROM {relation} GROUP BY ALL""").fetchall()
-    read = {load: (rows, fine) for load, rows, fine in counted}
-    lost = dict(connection.execute("SELECT _sluice_load, count(*) FROM repeats GROUP BY ALL").fetchall())
-    rejects = _counts(connection, f"SELECT _sluice_load, {BROKEN}[1] AS breach FROM {relation} WHERE {BROKEN} IS NOT NULL")
-    warnings = _counts(connection, f"SELECT _sluice_load, unnest({WARNED}) AS breach FROM {relation}")
-    stops = _counts(connection, f"SELECT * FROM (SELECT _sluice_load, unnest({BROKEN}) AS breach FROM {relation}) WHERE breach.stops")
-    refused = {source.load_id: f"{error.rule}: {error.message}" for source, error in refusals}
-    summaries = []
-    for load in loads:
-        rows, fine = read.get(load, (0, 0))
-        repeats = lost.get(load, 0)
-        repeat_rejects = repeats if rejects_repeats(plan) else 0
-        named = rejects[load]
-        if repeat_rejects:
-            named = (*named, RejectCount(column=", ".join(plan.primary_key), rule="primaryKey", rows=repeat_rejects))
-        summaries.append(
-            LoadSummary(
-                load_id=load,
-                rows_read=rows,
-                rows_accepted=fine - repeats,
-                rows_rejected=rows - fine + repeat_rejects,
-                rows_superseded=repeats - repeat_rejects,
-                rejects=named,
-                warnings=warnings[load],
-                stops=stops[load],
-                refused=refused.get(load),
-            )
-        )
-    return tuple(summaries)
-
-
-def _counts(connection: duckdb.DuckDBPyConnection, breaches: str) -> defaultdict[str, tuple[RejectCount, ...]]:
-    """Counts by load, column and rule of a SELECT of (load, breach)."""
-    found = connection.execute(f"""
-        SELECT _sluice_load, breach."column", breach."rule", count(*) AS broken
-        FROM ({breaches}) GROUP BY ALL ORDER BY ALL""").fetchall()
-    counts: defaultdict[str, tuple[RejectCount, ...]] = defaultdict(tuple)
-    for load, column, rule, rows in found:
-        counts[load] += (RejectCount(column=column, rule=rule, rows=rows),)
-    return counts
-
-
-def _check(summaries: Sequence[LoadSummary], data: Sequence[OutputFile]) -> None:
-    """Conservation, once more from the other end: what the files hold is what the accounts say."""
-    accepted, written = sum(load.rows_accepted for load in summaries), sum(file.rows for file in data)
-    if accepted != written:
-        raise RuntimeError(f"conservation is broken: {accepted} rows accepted, {written} written")

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -154,7 +154,10 @@ class LocalCloud:
         )
 
     def close(self) -> None:
-        """End pollers, deliveries, workers and the gateway."""
+        """End pollers, deliveries, executions, workers and the gateway."""
+        for execution in self._executions():
+            if execution.status == "RUNNING":  # or it would go on in the next cloud of this process
+                execution.stop(stop_date=datetime.now(UTC), error="", cause="the offline AWS has ended")
         for part in ("polling", "pump", "services"):
             if hasattr(self, part):
                 getattr(self, part).close()
@@ -243,7 +246,7 @@ class LocalCloud:
         return Activity(
             messages=self.polling.waiting,
             deliveries=deliveries,
-            executions=sum(execution.status == "RUNNING" for execution in self._executions()),
+            executions=sum(_status(execution) == "RUNNING" for execution in self._executions()),
             functions=self.services.lambdas.running,
             jobs=self.services.jobs,
             queries=self.services.queries,
@@ -287,13 +290,17 @@ class LocalCloud:
         return [execution for machine in list(machines) for execution in list(machine.executions)]
 
 
+def _status(execution: Any) -> str:
+    return str(execution.status) if execution.exec_status else "RUNNING"  # moto sets it a moment after it is listed
+
+
 def _described(execution: Any) -> Execution:
     history = execution.to_history_output()["events"] if execution.exec_worker else []
     return Execution(
         name=execution.name,
         arn=execution.execution_arn,
         machine=execution.state_machine.name,
-        status=str(execution.status),
+        status=_status(execution),
         started=execution.start_date,
         stopped=execution.stop_date,
         input=execution.input_data,

@@ -164,7 +164,7 @@ def _fail(fault: Fault, request: Request, environ: dict[str, Any], start_respons
 
 
 def _drain(environ: dict[str, Any]) -> None:
-    """Read the body that nobody has read: it would be taken for the next request."""
+    """Read the body that nobody has read: otherwise the connection is reset before the answer arrives."""
     with contextlib.suppress(OSError):
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
 

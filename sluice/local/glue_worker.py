@@ -126,7 +126,8 @@ _SPARK = (
     "--master", "local[2]", "--driver-memory", "1g",
     "--conf", "spark.ui.enabled=false", "--conf", "spark.ui.showConsoleProgress=false",
     "--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.driver.bindAddress=127.0.0.1",
-    "--conf", "spark.sql.shuffle.partitions=4",
+    # Half of the CPU time of a short job: no second compiler, no parallel collector.
+    "--driver-java-options", '"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"',
 )  # fmt: skip
 
 

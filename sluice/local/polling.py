@@ -6,6 +6,7 @@ Messages are received and deleted through the gateway as the function's role, wh
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from sluice.local.pace import Pace
 from sluice.local.principals import ACCOUNT, Principals
 from sluice.local.seams.lambda_workers import Answer
 
+_LOG = logging.getLogger(__name__)
 _LOOK_EVERY = 0.05
 _POLLERS = 2  # batches of one mapping under way at a time
 _PER_RECEIVE = 10
@@ -31,6 +33,8 @@ class Polling:
     def __init__(self, principals: Principals, *, invoke: InvokeNow, pace: Pace) -> None:
         self._principals, self._invoke, self._pace = principals, invoke, pace
         self._stop = threading.Event()
+        self._receiving = threading.Lock()  # held while messages are received and not yet known to be served
+        self._served: set[str] = set()  # ids of messages that are with a function
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -65,33 +69,39 @@ class Polling:
     def _poll(self, mapping: Any) -> None:
         queue = self._queue(mapping)
         while not self._stop.wait(_LOOK_EVERY):
+            self._hasten(queue)
             while _visible(queue) and not self._stop.is_set():
                 time.sleep(self._pace.seconds(mapping.max_batch_window or 0))
-                self._serve(mapping, queue)
+                try:
+                    self._serve(mapping, queue)
+                except Exception:  # noqa: BLE001  (a call failed for good: its messages come again, as on AWS)
+                    _LOG.warning("polling %s failed", queue.name, exc_info=True)
 
     def _serve(self, mapping: Any, queue: Any) -> None:
-        """One batch: receive, invoke, delete what succeeded, let the rest come again."""
+        """One batch: receive, invoke, delete what succeeded; the rest comes again."""
         function = lambda_backends[ACCOUNT][self._principals.region].get_function(mapping.function_arn)
         sqs = self._principals.client(function.role, "sqs")
         url = f"{self._principals.endpoint}/{ACCOUNT}/{queue.name}"
-        messages = _receive(sqs, url, mapping.batch_size)
-        if not messages:
-            return
-        records = [_record(message, mapping.event_source_arn, self._principals.region) for message in messages]
-        answer = self._invoke(function, json.dumps({"Records": records}))
-        failed = failures(answer, [message["MessageId"] for message in messages], mapping.function_response_types or ())
-        done = [message for message in messages if message["MessageId"] not in failed]
-        for start in range(0, len(done), _PER_RECEIVE):
-            entries = [
-                {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
-                for number, message in enumerate(done[start : start + _PER_RECEIVE])
-            ]
-            sqs.delete_message_batch(QueueUrl=url, Entries=entries)
-        # AWS waits for the visibility timeout to pass; so do we, faster.
-        visible_at = (time.time() + self._pace.seconds(int(queue.visibility_timeout))) * 1000
-        for message in list(queue._messages):  # noqa: SLF001
-            if message.id in failed:
-                message.visible_at = visible_at
+        with self._receiving:
+            messages = _receive(sqs, url, mapping.batch_size)
+            ids = [message["MessageId"] for message in messages]
+            self._served.update(ids)
+        try:
+            if messages:
+                records = [_record(message, mapping.event_source_arn, self._principals.region) for message in messages]
+                answer = self._invoke(function, json.dumps({"Records": records}))
+                failed = failures(answer, ids, mapping.function_response_types or ())
+                _delete(sqs, url, [message for message in messages if message["MessageId"] not in failed])
+        finally:
+            self._served.difference_update(ids)
+
+    def _hasten(self, queue: Any) -> None:
+        """Let messages that nobody works on come again soon; AWS waits for the whole visibility timeout."""
+        soon = (time.time() + self._pace.seconds(int(queue.visibility_timeout))) * 1000
+        with self._receiving:
+            for message in list(queue._messages):  # noqa: SLF001
+                if message.id not in self._served:
+                    message.visible_at = min(message.visible_at, soon)
 
 
 def _visible(queue: Any) -> bool:
@@ -126,6 +136,15 @@ def failures(answer: Answer, message_ids: Sequence[str], response_types: Sequenc
     except (TypeError, KeyError):
         return everything
     return named if named.issubset(everything) else everything
+
+
+def _delete(sqs: Any, url: str, messages: Sequence[Mapping[str, Any]]) -> None:
+    for start in range(0, len(messages), _PER_RECEIVE):
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+            for number, message in enumerate(messages[start : start + _PER_RECEIVE])
+        ]
+        sqs.delete_message_batch(QueueUrl=url, Entries=entries)
 
 
 def _record(message: Mapping[str, Any], arn: str, region: str) -> dict[str, Any]:

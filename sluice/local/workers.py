@@ -64,7 +64,7 @@ class LambdaWorkers:
         self._endpoint, self._region, self._credentials_of = endpoint, region, credentials_of
         self._folder = folder
         self._idle: dict[Function, list[_Worker]] = {}
-        self._count: dict[Function, int] = {}
+        self._busy: dict[Function, list[_Worker | None]] = {}  # None while the process starts
         self._free = threading.Condition()
         self._closed = False
         self.invocations: list[Invocation] = []
@@ -73,6 +73,8 @@ class LambdaWorkers:
     def invoke(self, function: Function, payload: str) -> Answer:
         """Run the function on a JSON payload and wait for it."""
         request_id = str(uuid.uuid4())
+        if self._closed:
+            return _error("Runtime.ExitError", request_id, "the offline AWS has ended")
         with self._worker(function) as worker:
             started = time.monotonic()
             cold = worker.cold
@@ -91,35 +93,43 @@ class LambdaWorkers:
         return self._folder / "logs" / f"{name}.log"
 
     def close(self) -> None:
-        """End all processes."""
+        """End all processes; an invocation under way ends with an error."""
         with self._free:
             self._closed = True
-            workers = [worker for idle in self._idle.values() for worker in idle]
+            idle = [worker for workers in self._idle.values() for worker in workers]
+            busy = [worker for workers in self._busy.values() for worker in workers if worker]
             self._idle.clear()
-        for worker in workers:
+        for worker in busy:
+            worker.process.popen.kill()
+        for worker in idle:
             worker.end()
 
     @contextlib.contextmanager
     def _worker(self, function: Function) -> Iterator[_Worker]:
         with self._free:
             self.running += 1
-            while not self._idle.get(function) and self._count.get(function, 0) >= _PARALLEL:
+            idle, busy = self._idle.setdefault(function, []), self._busy.setdefault(function, [])
+            while not idle and len(busy) >= _PARALLEL:
                 self._free.wait()
-            worker = self._idle[function].pop() if self._idle.get(function) else None
-            self._count[function] = self._count.get(function, 0) + (worker is None)
+            worker = idle.pop() if idle else None
+            busy.append(worker)
         try:
-            worker = worker or _Worker(function, self._start(function))
+            if worker is None:
+                worker = _Worker(function, self._start(function))
+                busy[busy.index(None)] = worker
+                if self._closed:
+                    worker.process.popen.kill()
             yield worker
         finally:
             with self._free:
                 self.running -= 1
-                if worker and worker.usable and not self._closed:
-                    self._idle.setdefault(function, []).append(worker)
-                else:
-                    self._count[function] -= 1
-                    if worker:
-                        worker.end()
+                busy.remove(worker)
+                keep = worker is not None and worker.usable and not self._closed
+                if keep and worker is not None:
+                    idle.append(worker)
                 self._free.notify_all()
+            if worker is not None and not keep:
+                worker.end()
 
     def _start(self, function: Function) -> _Process:
         scratch = self._folder / "tmp" / f"{function.name}-{uuid.uuid4().hex[:8]}"
@@ -172,7 +182,7 @@ class _Process:
     log: Path
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
     """One process of one function. `usable` is false after a timeout, an exit, or a handler that does not load."""
 

@@ -51,7 +51,7 @@ def analyse(tree: exp.Query, tables: Mapping[str, Columns]) -> Analysis:
             tree, schema=schema, dialect=DIALECT, expand_alias_refs=False, quote_identifiers=False, identify=False
         )
     except OptimizeError as error:
-        raise _unresolved(error) from error
+        raise _unresolved(error, tree) from error
     typed = _Typing({name: dict(columns) for name, columns in tables.items()})
     columns = typed.query(resolved)
     return Analysis(resolved, columns, {name: tuple(sorted(used)) for name, used in sorted(typed.reads.items())})
@@ -66,12 +66,17 @@ def _name_outputs(tree: exp.Query) -> None:
                     item.replace(exp.alias_(item.copy(), f"_col{place}"))
 
 
-def _unresolved(error: OptimizeError) -> QueryError:
+def _unresolved(error: OptimizeError, tree: exp.Query) -> QueryError:
+    """Say what could not be resolved, and where: sqlglot tells the line only sometimes."""
     text, found, place = str(error).partition(" Line: ")
     line = int(place.partition(",")[0]) if found else 0
-    text = text.rstrip(".")
+    name = text.removeprefix("Unknown column: ")
+    for column in tree.find_all(exp.Column) if not found else ():
+        line = line or (line_of(column) if column.name == name else 0)
     return QueryError(
-        text, line=line, remedy="name a column of a table in FROM; an alias of SELECT is known in ORDER BY only"
+        text.rstrip("."),
+        line=line,
+        remedy="name a column of a table in FROM; an alias of SELECT is known in ORDER BY only",
     )
 
 

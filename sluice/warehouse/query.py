@@ -47,7 +47,7 @@ def parse_query(text: str) -> exp.Query:
         raise QueryError(f"{len(statements)} statements", remedy="write exactly one SELECT")
     tree = statements[0]
     if not isinstance(tree, exp.Query) or isinstance(tree, exp.Subquery | exp.Table):
-        raise QueryError(f"{tree.key.upper()} is not a SELECT", line=1, remedy="write exactly one SELECT")
+        raise QueryError(f"{tree.key.upper()} is not a SELECT", line=tokens[0].line, remedy="write exactly one SELECT")
     _refuse_foreign_syntax(tokens, tree)
     return tree
 

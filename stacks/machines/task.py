@@ -24,12 +24,11 @@ def lambda_task(function_arn: str, *, timeout: int, payload: Mapping[str, Any], 
 
     The function's answer replaces the state's data, unless `then` holds a ResultPath; `then` also says what is next.
     """
-    unwrapped = {"ResultSelector": {"answer.$": "$.Payload"}, "OutputPath": "$.answer"}
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::lambda:invoke",
         "Parameters": {"FunctionName": function_arn, "Payload": dict(payload)},
-        **({} if "ResultPath" in then else unwrapped),
+        **({} if "ResultPath" in then else {"OutputPath": "$.Payload"}),
         "TimeoutSeconds": timeout + _GRACE_SECONDS,
         "Retry": [
             {"ErrorEquals": [*FINAL_ERRORS], "MaxAttempts": 0},

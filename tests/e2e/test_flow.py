@@ -89,7 +89,7 @@ def test_a_failing_transform_leaves_the_load_waiting_and_the_reconciler_brings_i
 
 def test_a_failing_publish_leaves_the_table_as_it_was_and_the_reconciler_brings_it_home(world):
     before = world.rows("airlines", "carrier")
-    world.cloud.inject(Fault(match=("glue", "UpdateTable"), times=500, resource="airlines"))
+    world.cloud.inject(Fault(match=("s3", "PutObject"), times=200, resource="decision.json"))
     identity = world.put("airlines/c.csv", "carrier,name\nB6,JetBlue Airways\n")
     assert world.load("airlines/c.csv", identity).state == "PENDING"
     assert world.rows("airlines", "carrier") == before

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sluice.contract.casts import strict_cast
@@ -108,7 +108,7 @@ TEXTS = st.lists(st.one_of(NEAR, SPOILT, ANY), min_size=20, max_size=60)
     ],
 )
 @given(texts=TEXTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, phases=set(Phase) - {Phase.explain})
 def test_a_cast_yields_what_plain_python_yields(
     connection: duckdb.DuckDBPyConnection,
     kind: str,

@@ -252,7 +252,7 @@ def test_with_the_seam_messages_wait_and_invocations_come_to_us(monkeypatch: pyt
     monkeypatch.setattr(lambda_workers.LambdaFunction, "invoke", original(lambda_workers.LambdaFunction, "invoke"))
     seen: list[tuple[str, bool]] = []
 
-    def invoke(function: Any, payload: str, asynchronous: bool) -> lambda_workers.Answer:
+    def invoke(_function: Any, payload: str, asynchronous: bool) -> lambda_workers.Answer:
         seen.append((payload, asynchronous))
         return lambda_workers.Answer('{"errorType": "E"}', failed=True)
 

@@ -69,7 +69,9 @@ def test_rejects_follow_the_version_that_counts(endpoint: str) -> None:
 def test_a_deleted_object_keeps_or_loses_its_rows_as_the_contract_says(endpoint: str) -> None:
     keeping, retracting = World(endpoint), World(endpoint, replace(ITEMS, on_delete="retract"))
     for world in (keeping, retracting):
-        world.load(world.put("a.csv", csv((1, JANUARY, 1), ("x", JANUARY, 1))), world.put("b.csv", csv((2, JANUARY, 1))))
+        world.load(
+            world.put("a.csv", csv((1, JANUARY, 1), ("x", JANUARY, 1))), world.put("b.csv", csv((2, JANUARY, 1)))
+        )
         world.load(world.delete("a.csv"))
     assert (keeping.ids(), len(keeping.rejects())) == ([1, 2], 1)
     assert (retracting.ids(), len(retracting.rejects())) == ([2], 0)
@@ -125,7 +127,10 @@ def test_a_late_arrival_does_not_overwrite_a_newer_row(endpoint: str) -> None:
 
 def test_objects_of_one_batch_are_merged_among_themselves(endpoint: str) -> None:
     world = World(endpoint, MERGED, group_max_objects=1)
-    world.load(world.put("a.csv", csv((1, JANUARY, 1), (2, JANUARY, 9))), world.put("b.csv", csv((1, JANUARY, 2), (2, JANUARY, 3))))
+    world.load(
+        world.put("a.csv", csv((1, JANUARY, 1), (2, JANUARY, 9))),
+        world.put("b.csv", csv((1, JANUARY, 2), (2, JANUARY, 3))),
+    )
     assert len(world.folder(1).must_claim().groups) == 2
     assert [(id_, amount) for id_, _, amount in world.rows()] == [(1, 2), (2, 9)]
 
@@ -158,7 +163,9 @@ def test_a_replaced_table_shows_the_newest_object_and_never_an_older_one(endpoin
 def test_an_object_that_breaks_a_rule_that_stops_is_held_back_alone(endpoint: str) -> None:
     stop = Rule(name="maximum", column="amount", predicate='"amount" <= 100', expected="at most 100", severity="stop")
     world = World(endpoint, replace(ITEMS, rules=(stop,)))
-    world.load(world.put("bad.csv", csv((1, JANUARY, 1), (2, JANUARY, 101))), world.put("good.csv", csv((3, JANUARY, 1))))
+    world.load(
+        world.put("bad.csv", csv((1, JANUARY, 1), (2, JANUARY, 101))), world.put("good.csv", csv((3, JANUARY, 1)))
+    )
     assert world.ids() == [3]
     assert [(row["object"], row["rule"]) for row in world.rejects()] == [("items/bad.csv", "maximum")]
     assert world.states_of_loads() == ["DONE", "REFUSED"]

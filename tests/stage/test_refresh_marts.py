@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import boto3
 import pyarrow as pa
@@ -17,7 +22,7 @@ from sluice.errors import ContractError, TransientError
 from sluice.lake.catalog import connect
 from sluice.local.athena import execute
 from sluice.stages.refresh import Prepared, Warehouse, order, prepare, swap
-from sluice.warehouse.mart import Mart
+from sluice.warehouse.mart import Mart, marts_to_json
 from sluice.warehouse.parse import compile_marts
 from tests.stage.moto_server import BUCKET, REGION, moto_server
 
@@ -292,3 +297,33 @@ def test_partitions_of_the_header_are_those_of_the_mart(world: World) -> None:
     assert [part.name for part in table.spec().fields] == ["shop"]
     assert sorted(task.file.partition[0] for task in table.scan().plan_files()) == ["a", "c"]
     assert replace(world.warehouse.marts[0], description="y").digest != world.warehouse.marts[0].digest
+
+
+def test_the_handler_answers_the_three_operations(world: World, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "marts").mkdir()
+    (tmp_path / "marts" / "marts.json").write_text(marts_to_json(world.warehouse.marts))
+    copy = tmp_path / "handler.py"
+    copy.write_text((root / "lambdas" / "refresh" / "handler.py").read_text())
+    settings = {"SLUICE_LAKE_BUCKET": BUCKET, "SLUICE_DATABASE": world.database, "POWERTOOLS_SERVICE_NAME": "refresh"}
+    context = SimpleNamespace(
+        aws_request_id="1", function_name="refresh", memory_limit_in_mb=1, invoked_function_arn="arn:aws:lambda"
+    )
+    spec = spec_from_file_location("refresh_handler", copy)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    world.publish("sales", 1, shop=["a"], amount=[1])
+    with mock.patch.dict(os.environ, settings):
+        spec.loader.exec_module(module)
+        assert module.handler({"op": "order", "detail": {"table": "shops"}}, context) == {"marts": ["cities"]}
+        assert module.handler({"op": "order", "detail": {}}, context) == {"marts": ["totals", "big", "cities"]}
+        prepared = module.handler({"op": "prepare", "mart": "totals"}, context)
+        assert prepared["skip"] is False
+        world.athena(prepared["sql"])
+        swapped = module.handler({"op": "swap", "mart": "totals", "token": prepared["token"]}, context)
+        assert swapped == {"mart": "totals", "verdict": "done"}
+        assert module.handler({"op": "prepare", "mart": "totals"}, context)["reason"] == "current"
+        with pytest.raises(ContractError, match="no mart 'other'"):
+            module.handler({"op": "prepare", "mart": "other"}, context)
+        with pytest.raises(ValueError, match="expected op"):
+            module.handler({"op": "drop"}, context)

@@ -24,14 +24,12 @@ def compiled(**texts: tuple[str, str]) -> dict[str, Mart]:
 
 
 def test_every_place_of_a_table_is_pinned_and_nothing_else_is_touched() -> None:
-    mart = compiled(
-        m=(
-            "",
-            "WITH sales_2 AS (SELECT shop FROM SALES) -- sales of all\n"
-            "SELECT s.shop, 'FROM sales' AS word, (SELECT count(*) FROM sales) AS n\n"
-            "FROM sales AS s JOIN shops t ON t.shop = s.shop\nWHERE s.shop IN (SELECT shop FROM sales_2)",
-        )
-    )["m"]
+    select = (
+        "WITH sales_2 AS (SELECT shop FROM SALES) -- sales of all\n"
+        "SELECT s.shop, 'FROM sales' AS word, (SELECT count(*) FROM sales) AS n\n"
+        "FROM sales AS s JOIN shops t ON t.shop = s.shop\nWHERE s.shop IN (SELECT shop FROM sales_2)"
+    )
+    mart = compiled(m=("", select))["m"]
     assert pin(mart, {"sales": 7, "shops": 8}, {}) == (
         'WITH sales_2 AS (SELECT shop FROM "sales" FOR VERSION AS OF 7 AS sales) -- sales of all\n'
         "SELECT s.shop, 'FROM sales' AS word, "

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluice.cli.exits import Exit, answering
+from sluice.cli.exits import CommandError, Exit, answering
 from sluice.cli.screen import AsJson, emit, working
 
 if TYPE_CHECKING:
     from sluice.cli.demo.report import Story
+    from sluice.local.cloud import LocalCloud
 
 # The year in one file is 31 MB and a month is under 3 MB. On AWS the default threshold is far higher.
 _CONTEXT = {"lambda_max_bytes": "16000000", "ingest_window": "0"}
@@ -61,6 +62,7 @@ def _play(project: Path, progress: Callable[[str], None], *, seconds: Callable[[
         deployed = seconds()
         sent = play(cloud, raw_bucket=target.raw_bucket, progress=progress)
         arrived = seconds()
+        _none_failed(cloud)
         work, calls = cloud.work(), len(cloud.calls)
         progress("Asking the marts through Athena")
         marts = {mart.name: select(target, f"SELECT * FROM {mart.name}") for mart in found.marts}
@@ -79,6 +81,17 @@ def _play(project: Path, progress: Callable[[str], None], *, seconds: Callable[[
             deploy_seconds=deployed,
             load_seconds=arrived - deployed,
             seconds=seconds(),
+        )
+
+
+def _none_failed(cloud: LocalCloud) -> None:
+    failed = [execution for execution in cloud.executions() if execution.status != "SUCCEEDED"]
+    if failed:
+        told = "; ".join(f"{one.machine} {one.name}: {one.status} {one.error} {one.cause[:500]}" for one in failed)
+        raise CommandError(
+            f"{len(failed)} executions of state machines did not succeed: {told}.",
+            how="Nothing in the demo should fail: report it with this message.",
+            code=Exit.INFRASTRUCTURE,
         )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 WRONG_MONTH, TOLD_TWICE, SPOILT_MONTH = 2, 3, 6
 PICTURE_KEY = "flights/2013-summary.csv"
-_WAIT_SECONDS = 180.0
+_WAIT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ _DATE_TEXT = r"\d{4}-\d{2}-\d{2}"
 _TIMESTAMP_TEXT = _DATE_TEXT + r"( \d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?"
 
 # DuckDB gives these another type (HUGEINT, TINYINT, DOUBLE, TIMESTAMP for a date): back to Athena's.
-_RETYPED = (exp.Sum, exp.CountIf, exp.Sign, exp.Ceil, exp.Floor, exp.Round, exp.TimestampTrunc, exp.Ntile)
+_RETYPED = (exp.Sum, exp.Sign, exp.Ceil, exp.Floor, exp.Round, exp.TimestampTrunc, exp.Ntile)
 _WRAPPERS = (exp.Filter, exp.Window)
 
 
@@ -173,6 +173,11 @@ def _extreme(node: exp.Expr) -> str | None:
     return f"(CASE WHEN {missing} THEN NULL ELSE {node.key}({', '.join(values)}) END)"
 
 
+def _count_if(node: exp.Expr) -> str:
+    """Count no row as 0; DuckDB's count_if is NULL where every condition is NULL."""
+    return f"count(CASE WHEN {_say(node.this)} THEN 1 END)"
+
+
 def _by(name: str) -> Callable[[exp.Expr], str]:
     """Take the value beside the extreme, also when that value is NULL; DuckDB's arg_max leaves those rows out."""
     return lambda node: f"{name}({_say(node.this)}, {_say(node.expression)})"
@@ -211,6 +216,7 @@ _REWRITES: Mapping[type[exp.Expr], Callable[[exp.Expr], str | None]] = {
     exp.Replace: _replace,
     exp.Greatest: _extreme,
     exp.Least: _extreme,
+    exp.CountIf: _count_if,
     exp.ArgMax: _by("arg_max_null"),
     exp.ArgMin: _by("arg_min_null"),
 }

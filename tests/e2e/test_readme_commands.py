@@ -1,0 +1,139 @@
+"""What the README says is true: its commands exist, and its own example works as written, from contract to query."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SLUICE = str(Path(sys.executable).with_name("sluice"))
+ORDERS = "order_id,placed_on,amount\n1,2024-02-28,9.90\n2,2024-02-29,12.00\n3,2024-02-29,0.50\n"
+
+
+def example() -> str:
+    """The contract that the README shows."""
+    found = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert found, "the README shows no contract"
+    return "\n".join(line[3:] for line in found.group(1).splitlines())
+
+
+def commands(word: str) -> list[str]:
+    """Commands in the README's console blocks that begin with `word`, without their comments."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    return [line.split("#")[0].strip() for line in lines if line.startswith(word)]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with the README's dataset, made as the README says."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("contracts", "marts", "stacks", "lambdas", "glue_jobs", "sluice"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("app.py", "cdk.json", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "contracts" / "orders.odcs.yaml").write_text(example())
+    (folder / "orders.csv").write_text(ORDERS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def environment(project: Path) -> Iterator[dict[str, str]]:
+    """What `sluice up` prints, for as long as it runs."""
+    command = [SLUICE, "up", "--json"]
+    with (
+        (project / "up.log").open("w") as log,
+        subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=log, text=True) as up,
+    ):
+        try:
+            assert up.stdout is not None
+            said = up.stdout.readline()
+            assert said, (project / "up.log").read_text()
+            yield {**os.environ, **json.loads(said)["environment"]}
+        finally:
+            up.send_signal(signal.SIGINT)
+            code = up.wait(timeout=60)
+    assert code == 0, (project / "up.log").read_text()
+
+
+def run(command: str, *, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    words = [SLUICE if word == "sluice" else word for word in shlex.split(command)]
+    return subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_readme_names_commands_and_make_targets_that_exist() -> None:
+    shown = run("sluice --help", cwd=ROOT).stdout
+    named = {command.split()[1] for command in commands("sluice")} | set(re.findall(r"`sluice (\w+)", README))
+    assert named
+    assert [name for name in named if f" {name} " not in shown] == []
+    makefile = (ROOT / "Makefile").read_text()
+    targets = {command.split()[1] for command in commands("make")} | set(re.findall(r"`make (\w+)", README))
+    assert {"demo", "test"} <= targets
+    assert [target for target in targets if f"\n{target}:" not in makefile] == []
+
+
+def test_every_link_of_the_documents_leads_somewhere() -> None:
+    for document in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8"))
+        assert [link for link in links if not (document.parent / link).exists()] == [], document
+
+
+def test_the_example_contract_accepts_the_example_file(project: Path) -> None:
+    (command,) = commands("sluice check")
+    checked = run(f"{command} --json", cwd=project)
+    assert checked.returncode == 0, checked.stderr
+    assert json.loads(checked.stdout)["rows_accepted"] == 3
+
+
+@pytest.mark.timeout(600)
+def test_the_example_dataset_goes_from_file_to_query(project: Path, environment: dict[str, str]) -> None:
+    (put,) = commands("sluice put")
+    sent = run(f"{put} --json", cwd=project, env=environment)
+    assert sent.returncode == 0, sent.stderr
+    assert [load["state"] for load in json.loads(sent.stdout)["loads"]] == ["DONE"]
+
+    (query,) = commands("sluice query")
+    asked = run(f"{query} --json", cwd=project, env=environment)
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout)["rows"] == [{"orders": 3}]
+
+    (rejects,) = commands("sluice rejects")
+    rejected = run(rejects, cwd=project, env=environment)
+    assert (rejected.returncode, rejected.stdout.strip()) == (0, "No row of orders is rejected.")
+
+    ran = run("sluice runs --json", cwd=project, env=environment)
+    assert [(item["run_id"], item["state"]) for item in json.loads(ran.stdout)["runs"]] == [("orders-1", "PUBLISHED")]
+
+
+@pytest.mark.timeout(600)
+def test_rejected_rows_are_told_by_exit_code_rule_and_raw_text(project: Path, environment: dict[str, str]) -> None:
+    (project / "more.csv").write_text(ORDERS + "4,2024-02-30,1.00\n5,2024-03-01,-1\n")
+    sent = run("sluice put orders more.csv --json", cwd=project, env=environment)
+    (load,) = json.loads(sent.stdout)["loads"]
+    assert (sent.returncode, load["rows_accepted"], load["rows_rejected"]) == (1, 3, 2)
+
+    found = json.loads(run("sluice rejects orders --json", cwd=project, env=environment).stdout)
+    assert {(group["column"], group["rule"], group["rows"]) for group in found["groups"]} == {
+        ("placed_on", "type", 1),
+        ("amount", "minimum", 1),
+    }
+    assert [sample["raw"] for sample in found["samples"]] == ["4,2024-02-30,1.00", "5,2024-03-01,-1"]
+
+
+@pytest.mark.timeout(600)
+def test_a_statement_that_athena_refuses_exits_with_2(project: Path, environment: dict[str, str]) -> None:
+    asked = run("sluice query 'SELECT nothing FROM nowhere' --json", cwd=project, env=environment)
+    assert asked.returncode == 2
+    assert "nowhere" in json.loads(asked.stdout)["error"]["what"]
+    assert "Traceback" not in asked.stderr

