@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import MutableMapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,14 +30,3 @@ def node_folder() -> Path | None:
 
 if __name__ == "__main__":
     print(node_folder() or "")
-
-
-def main() -> None:
-    """Print the folder of that Node, seen from here, for the PATH of `npx`."""
-    environ: dict[str, str] = {}
-    choose_node(environ)
-    print(os.path.relpath(Path(environ["JSII_NODE"]).parent))
-
-
-if __name__ == "__main__":
-    main()

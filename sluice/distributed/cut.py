@@ -121,8 +121,6 @@ def _cut_one(candidate: _Candidate, scans: Sequence[Scan | None]) -> list[Part]:
 
 def _candidate(s3: S3Client, load: ClaimedLoad, plan: Plan, bucket: str) -> _Candidate | None:
     """Look at an object's head. Whatever is odd about it, the reading of the whole object will say."""
-    if plan.reading.format != "csv":
-        return None
     try:
         head, size = read_head(s3, bucket=bucket, key=load.key, version_id=load.version_id, length=_HEAD)
         dialect = dialect_of(plan.reading, key=load.key, head=head)
@@ -135,7 +133,7 @@ def _candidate(s3: S3Client, load: ClaimedLoad, plan: Plan, bucket: str) -> _Can
 
 
 def _names(head: bytes, plan: Plan, key: str) -> tuple[str, ...]:
-    if not plan.reading.header:
+    if plan.reading.format != "csv" or not plan.reading.header:
         return tuple(sources(plan))
     with tempfile.TemporaryDirectory(prefix="sluice-") as scratch:
         path = Path(scratch) / "head"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sluice.contract.plan import Plan
 from sluice.errors import DataError
@@ -15,6 +16,7 @@ from sluice.kernel.outcome import Limits
 
 _BLOCK = 1 << 20
 _BLANK = " \t\r\n"
+_BLANKS = re.compile(f"[{_BLANK}]*")
 
 
 class _Number(str):
@@ -35,10 +37,10 @@ def documents(path: Path, plan: Plan, limits: Limits, *, key: str) -> Iterator[R
     columns = sources(plan)
     known = set(columns) if plan.reading.unknown_columns == "reject" else None
     with path.open(encoding="utf-8", newline="") as file:
-        start = file.read(_BLOCK).lstrip(_BLANK)
+        is_array = file.read(_BLOCK).lstrip(_BLANK).startswith("[")
         file.seek(0)
-        if start.startswith("["):
-            for number, (value, raw) in enumerate(_elements(_reader(file, limits), refuse), 1):
+        if is_array:
+            for number, (value, raw) in enumerate(_elements(file, limits, refuse), 1):
                 if number > limits.max_rows:
                     raise refuse("file.limit", f"more than {limits.max_rows} records")
                 yield _record(value, raw, columns, known)
@@ -51,6 +53,56 @@ def documents(path: Path, plan: Plan, limits: Limits, *, key: str) -> Iterator[R
                     yield _record(_DECODER.decode(raw), raw, columns, known)
                 except (ValueError, RecursionError):
                     yield Record([], raw, "expected a JSON object, got text that is no JSON")
+
+
+def _elements(file: IO[str], limits: Limits, refuse: Callable[[str, str], DataError]) -> Iterator[tuple[Any, str]]:
+    """Yield the elements of an array and their texts; at most one element and a block are held."""
+    text, at, number = "", 0, 0
+
+    def fetch() -> bool:
+        nonlocal text, at
+        if len(text) - at > limits.max_field_bytes:
+            raise refuse("file.limit", f"a record of more than {limits.max_field_bytes} characters")
+        more = file.read(max(_BLOCK, len(text) - at))
+        text, at = text[at:] + more, 0
+        return bool(more)
+
+    def next_mark() -> str:
+        """Return the next character that is not blank, without taking it; nothing at the end."""
+        nonlocal at
+        while True:
+            at = _BLANKS.match(text, at).end()  # type: ignore[union-attr]  # it matches everywhere
+            if at < len(text) or not fetch():
+                return text[at : at + 1]
+
+    def broken() -> DataError:
+        return refuse("file.json", f"expected a JSON array, got something else after record {number}")
+
+    next_mark()
+    at += 1  # the bracket
+    if next_mark() != "]":
+        while True:
+            next_mark()
+            try:
+                value, end = _DECODER.raw_decode(text, at)
+                complete = end < len(text) or not fetch()
+            except (ValueError, RecursionError):
+                if not fetch():
+                    raise broken() from None
+                continue
+            if not complete:
+                continue  # the block ended with the element, or inside its number
+            number += 1
+            yield value, text[at:end]
+            at = end
+            if (mark := next_mark()) not in {",", "]"}:
+                raise broken()
+            if mark == "]":
+                break
+            at += 1
+    at += 1
+    if next_mark():
+        raise broken()
 
 
 def _record(value: Any, raw: str, columns: list[str], known: set[str] | None) -> Record:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sluice.contract.plan import Plan
 from sluice.contract.sql import quote
-from sluice.kernel.outcome import SourceFile
 from sluice.kernel.text import Text
 
 # An unquoted cell that reads as NULL. DuckDB needs one; this one keeps '' apart from a cell that is not there.
@@ -71,7 +71,7 @@ def csv_records(
     return Records(sql=wrapped, parameters=parameters, cells={name: f"c{at}" for name, at in cells.items()})
 
 
-def parquet_records(source: SourceFile, *, names: Sequence[str], cells: Mapping[str, int]) -> Records:
+def parquet_records(path: Path, *, names: Sequence[str], cells: Mapping[str, int]) -> Records:
     """Read a Parquet file; each value becomes the text that a file of text would have for it."""
     sql = f"""
         SELECT
@@ -80,7 +80,7 @@ def parquet_records(source: SourceFile, *, names: Sequence[str], cells: Mapping[
                 AS _sluice_raw,
             {", ".join(f"CAST({quote(name)} AS VARCHAR) AS c{position}" for position, name in enumerate(names))}
         FROM read_parquet($path, file_row_number = true, hive_partitioning = false)"""
-    parameters = {"path": str(source.path)}
+    parameters = {"path": str(path)}
     return Records(sql=sql, parameters=parameters, cells={name: f"c{at}" for name, at in cells.items()})
 
 

@@ -281,7 +281,7 @@ def faults(
 
     create = pyiceberg_io.PyArrowFile.create
 
-    def created(self: Any, overwrite: bool = False) -> Any:  # noqa: FBT001, FBT002
+    def created(self: Any, overwrite: bool = False) -> Any:
         if not struck("file.create"):
             return create(self, overwrite)
         if when == "after":

@@ -59,7 +59,7 @@ def rival(world: World, name: str) -> None:
 def test_one_fault_at_any_call_leaves_the_right_rows(
     endpoint: str,
     when: str,
-    crash: bool,  # noqa: FBT001
+    crash: bool,
     effects: tuple[str, ...],
     points: int,
 ) -> None:
@@ -96,16 +96,16 @@ def test_a_lost_response_destroys_the_table_unless_a_guard_stands(
     endpoint: str,
     catalog: type[GlueCatalog],
     attempts: int,
-    survives: bool,  # noqa: FBT001
+    survives: bool,
 ) -> None:
     world = World(endpoint)
     world.load(world.put("a.csv", csv((1, JANUARY, 1))))
     with faults(world, at=0, when="after", crash=False, effects=("UpdateTable",)):
         glue = world.session.client("glue", config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}))
         table = table_of(world, catalog("any", client=glue, **{"s3.endpoint": endpoint, "s3.region": REGION}))
+        transaction = table.transaction()
+        transaction.update_snapshot().fast_append().commit()
         with pytest.raises((CommitFailedException, CommitConflictError, ReadTimeoutError)):
-            transaction = table.transaction()
-            transaction.update_snapshot().fast_append().commit()
             transaction.commit_transaction()
     if survives:
         assert world.ids() == [1]
@@ -156,10 +156,11 @@ def test_a_publisher_gives_up_after_a_bounded_number_of_attempts(endpoint: str) 
 def test_a_conflict_is_reported_in_words_that_pyiceberg_does_not_act_upon(endpoint: str) -> None:
     world = World(endpoint)
     world.load(world.put("a.csv", csv((1, JANUARY, 1))))
-    table = table_of(world)
-    with pytest.raises(CommitConflictError), table.transaction() as change:
-        change.update_snapshot().fast_append().commit()
-        rival(world, "first")
+    change = table_of(world).transaction()
+    change.update_snapshot().fast_append().commit()
+    rival(world, "first")
+    with pytest.raises(CommitConflictError):
+        change.commit_transaction()
     assert world.ids() == [1]
 
 

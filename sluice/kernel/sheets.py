@@ -1,0 +1,88 @@
+"""Excel workbooks: the first sheet as records of cells, each written as a file of text would have it."""
+
+from __future__ import annotations
+
+import datetime
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sluice.contract.plan import Plan
+from sluice.errors import DataError
+from sluice.kernel.delimited import Record
+from sluice.kernel.outcome import Limits, SourceFile
+
+_MEMBERS = 10_000  # files in a workbook; it is a zip
+
+
+def sheet_records(
+    source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits
+) -> tuple[list[str], Iterator[Record]]:
+    """Return the names in the first row and the records below it. Empty rows are none.
+
+    Raises DataError `file.format` for what is no workbook, `file.limit`, and `file.columns` for an empty sheet.
+    """
+
+    def refuse(rule: str, message: str) -> DataError:
+        return DataError(message, dataset=plan.dataset, rule=rule, object_key=source.key)
+
+    try:
+        with zipfile.ZipFile(source.path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise refuse("file.format", "expected an xlsx workbook, got something else") from error
+    size, packed = sum(item.file_size for item in members), source.path.stat().st_size
+    if len(members) > _MEMBERS or size > limits.max_bytes or size > max(1 << 24, packed * limits.max_ratio):
+        raise refuse("file.limit", f"a workbook of {size} bytes in {len(members)} parts")
+    rows = _rows(source.path, refuse_format=refuse("file.format", "expected an xlsx workbook, got a damaged one"))
+    for _ in range(plan.reading.skip_lines):
+        next(rows, None)
+    first = next((row for row in rows if any(value is not None for value in row)), None)
+    if first is None:
+        raise refuse("file.columns", "expected a header, got an empty sheet")
+    width = max(number for number, value in enumerate(first, 1) if value is not None)
+    if width > limits.max_columns:
+        raise refuse("file.limit", f"more than {limits.max_columns} columns")
+    names = [_text(value) or "" for value in first[:width]]
+    return names, _below(rows, width)
+
+
+def _rows(path: Path, refuse_format: DataError) -> Iterator[Sequence[Any]]:
+    import openpyxl  # noqa: PLC0415  # slow to import, and only workbooks need it
+
+    try:
+        workbook = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        try:
+            yield from workbook.worksheets[0].iter_rows(values_only=True)
+        finally:
+            workbook.close()
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, SyntaxError, zipfile.BadZipFile) as error:
+        raise refuse_format from error
+
+
+def _below(rows: Iterator[Sequence[Any]], width: int) -> Iterator[Record]:
+    for row in rows:
+        values = list(row)
+        while len(values) > width and values[-1] is None:
+            values.pop()
+        cells = [_text(value) for value in values] + [None] * (width - len(values))
+        if any(cell is not None for cell in cells):
+            yield Record(cells, "\t".join(cell or "" for cell in cells))
+
+
+def _text(value: Any) -> str | None:
+    """Write a cell. A day without a time of day is a date: workbooks do not tell the two apart."""
+    match value:
+        case None | str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case datetime.datetime() if value.time() == datetime.time():
+            return value.date().isoformat()
+        case datetime.datetime() | datetime.date() | datetime.time():
+            return value.isoformat()
+        case float() if value.is_integer() and abs(value) < 1 << 53:
+            return str(int(value))
+        case _:
+            return str(value)
