@@ -7,7 +7,9 @@ STAMP := $(VENV)/.installed
 EXTRAS := --all-extras --group dev
 ENV ?= dev
 # npm's `latest` of the CDK's command line is 3.x, which rejects assemblies of aws-cdk-lib 2.
-CDK = PATH="$$($(BIN)/python -m stacks.node):$$PATH" npx --yes aws-cdk@2.1148.1
+# The wheel's own `npx` is a copy of a link and does not find its library, so the script behind it is named.
+NODE = $$($(BIN)/python -m stacks.node)
+CDK = PATH="$(NODE):$$PATH" node "$(NODE)/../lib/node_modules/npm/bin/npx-cli.js" --yes aws-cdk@2.1148.1
 
 .PHONY: help setup demo test check format lock synth package deploy clean
 

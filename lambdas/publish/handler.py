@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from sluice.stages.rewrite import rewriting
 
 from sluice.stages.publish import publish
+from sluice.stages.rewrite import rewriting
 from sluice.stages.services import services
 
 logger = Logger()

@@ -40,5 +40,6 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     missing = sum(one.registered + one.reopened for one in found)
     metrics.add_metric(name="LoadsMissing", unit=MetricUnit.Count, value=missing)
     metrics.add_metric(name="LoadsWaiting", unit=MetricUnit.Count, value=sum(one.waiting for one in found))
+    metrics.add_metric(name="LoadsParked", unit=MetricUnit.Count, value=sum(one.parked for one in found))
     metrics.add_metric(name="LeasesBroken", unit=MetricUnit.Count, value=sum(bool(one.broken_lease) for one in found))
     return {"reconciled": [asdict(one) for one in found]}

@@ -14,7 +14,7 @@ from sluice.kernel.outcome import LoadSummary, RejectCount
 from sluice.kernel.partition import Written
 from sluice.kernel.rejects import Refusals
 
-_Counts = defaultdict[str, tuple[RejectCount, ...]]
+_Counts = defaultdict[str, tuple[RejectCount, ...]]  # by load
 
 
 def summaries(
@@ -27,7 +27,7 @@ def summaries(
     rejects: Sequence[Written],
     broken: bool,
 ) -> tuple[LoadSummary, ...]:
-    """Account for each of `loads`. Reads the tables of `write`: `repeats`, and the relation `broken` if there is one."""
+    """Account for each of `loads`. Reads the tables of `write`: `repeats`, and `broken` if there is one."""
     accepted = _rows_by_load(connection, good)
     rejected = _rejected(connection, rejects)
     superseded: dict[str, int] = {}
@@ -88,7 +88,9 @@ def _warnings(connection: duckdb.DuckDBPyConnection, files: Sequence[Written], p
     return _counts(
         connection,
         " UNION ALL ".join(
-            f"""SELECT _sluice_load, {literal(rule.column) if rule.column else "NULL::VARCHAR"}, {literal(rule.name)}, count(*)
+            f"""
+            SELECT
+                _sluice_load, {literal(rule.column) if rule.column else "NULL::VARCHAR"}, {literal(rule.name)}, count(*)
             FROM {_scan(files)} WHERE ({rule.predicate}) IS FALSE GROUP BY _sluice_load"""
             for rule in rules
         ),

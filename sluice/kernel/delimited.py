@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,20 +27,20 @@ _NO_LIMIT = (1 << 31) - 1
 class Record:
     """The cells of one record (None where a format has a null of its own), its text, what is wrong with its shape."""
 
-    cells: list[str | None]
+    cells: Sequence[str | None]
     raw: str
     fault: str = ""
 
 
 def read_header(path: Path, plan: Plan, limits: Limits, *, key: str) -> tuple[list[str], int]:
-    """Read the names in the header record and count its lines. Raises DataError `file.columns` for a file without one."""
+    """Read the names in the header record and count its lines. Raises DataError `file.columns` where there is none."""
     for record in records(path, plan, limits, key=key, skip_lines=plan.reading.skip_lines):
         if record.fault:
             raise DataError(f"the header: {record.fault}", dataset=plan.dataset, rule="file.columns", object_key=key)
         if len(record.cells) > limits.max_columns:
             message = f"more than {limits.max_columns} columns"
             raise DataError(message, dataset=plan.dataset, rule="file.limit", object_key=key)
-        return record.cells, record.raw.count("\n") + 1
+        return [cell or "" for cell in record.cells], record.raw.count("\n") + 1
     raise DataError("expected a header, got an empty file", dataset=plan.dataset, rule="file.columns", object_key=key)
 
 
@@ -52,10 +52,19 @@ def read_names(path: Path, plan: Plan, limits: Limits, *, key: str) -> list[str]
 def records(path: Path, plan: Plan, limits: Limits, *, key: str, skip_lines: int = 0) -> Iterator[Record]:
     """Yield all records of a UTF-8 file. An empty line is no record. Raises DataError `file.limit` for a huge line."""
     with path.open(encoding="utf-8", newline="") as file:
-        lines = _Lines(_bounded(iter(lambda: file.readline(limits.max_field_bytes + 1), ""), plan, limits, key), limits)
+        lines = _Lines(
+            _bounded(iter(lambda: file.readline(limits.max_field_bytes + 1), ""), plan, limits, key),
+            limits.max_field_bytes,
+        )
         for _ in islice(lines, skip_lines):
             pass
         yield from _split(lines, _tokens(lines, plan.reading))
+
+
+def is_whole(line: str, reading: Reading) -> bool:
+    """Whether a line taken by itself leaves no quote open and has none astray."""
+    lines = _Lines([line], len(line))
+    return all(not record.fault for record in _split(lines, _tokens(lines, reading)))
 
 
 class _FaultError(Exception):
@@ -65,10 +74,10 @@ class _FaultError(Exception):
 class _Lines:
     """An iterator over lines that remembers what it gave out since the last `begin` and takes lines back."""
 
-    def __init__(self, lines: Iterable[str], limits: Limits) -> None:
+    def __init__(self, lines: Iterable[str], most: int) -> None:
         self._lines = iter(lines)
         self._returned: deque[str] = deque()
-        self._left = self._most = limits.max_field_bytes
+        self._left = self._most = most  # characters of one record
         self.taken: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
@@ -108,8 +117,10 @@ def _split(lines: _Lines, tokens: Iterator[list[str]] | _Tokens) -> Iterator[Rec
         except StopIteration:
             return
         except (_FaultError, csv.Error) as error:
+            several = len(lines.taken) > 1
             lines.give_back_all_but_first()
-            cells, fault = [], str(error) if isinstance(error, _FaultError) else _explained(str(error))
+            # Past the first line, what is wrong is that the quote did not close there.
+            cells, fault = [], _OPEN if several else _explained(error)
         if cells or fault:
             yield Record(cells, "".join(lines.taken).rstrip("\r\n"), fault)
 
@@ -171,8 +182,10 @@ class _Tokens:
             at += len(self._delimiter)
 
 
-def _explained(error: str) -> str:
+def _explained(error: Exception) -> str:
     """Our words for the csv module's, which never name a value."""
-    if "expected after" in error:
+    if isinstance(error, _FaultError):
+        return str(error)
+    if "expected after" in str(error):
         return _AFTER
-    return _OPEN if "unexpected end" in error else "expected a delimited record, got something else"
+    return _OPEN if "unexpected end" in str(error) else "expected a delimited record, got something else"

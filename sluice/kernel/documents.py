@@ -40,9 +40,7 @@ def documents(path: Path, plan: Plan, limits: Limits, *, key: str) -> Iterator[R
         is_array = file.read(_BLOCK).lstrip(_BLANK).startswith("[")
         file.seek(0)
         if is_array:
-            for number, (value, raw) in enumerate(_elements(file, limits, refuse), 1):
-                if number > limits.max_rows:
-                    raise refuse("file.limit", f"more than {limits.max_rows} records")
+            for value, raw in _Array(file, limits, refuse):
                 yield _record(value, raw, columns, known)
             return
         while line := file.readline(limits.max_field_bytes + 1):
@@ -55,54 +53,64 @@ def documents(path: Path, plan: Plan, limits: Limits, *, key: str) -> Iterator[R
                     yield Record([], raw, "expected a JSON object, got text that is no JSON")
 
 
-def _elements(file: IO[str], limits: Limits, refuse: Callable[[str, str], DataError]) -> Iterator[tuple[Any, str]]:
-    """Yield the elements of an array and their texts; at most one element and a block are held."""
-    text, at, number = "", 0, 0
+class _Array:
+    """The elements of a JSON array with their texts; at most one element and a block are held at a time."""
 
-    def fetch() -> bool:
-        nonlocal text, at
-        if len(text) - at > limits.max_field_bytes:
-            raise refuse("file.limit", f"a record of more than {limits.max_field_bytes} characters")
-        more = file.read(max(_BLOCK, len(text) - at))
-        text, at = text[at:] + more, 0
+    def __init__(self, file: IO[str], limits: Limits, refuse: Callable[[str, str], DataError]) -> None:
+        self._file, self._limits, self._refuse = file, limits, refuse
+        self._text, self._at, self._number = "", 0, 0
+
+    def __iter__(self) -> Iterator[tuple[Any, str]]:
+        self._expect("[")
+        if self._mark() != "]":
+            yield self._element()
+            while self._mark() != "]":
+                self._expect(",")
+                yield self._element()
+        self._expect("]")
+        if self._mark():
+            raise self._broken()
+
+    def _element(self) -> tuple[Any, str]:
+        self._mark()
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._text, self._at)
+            except (ValueError, RecursionError):
+                if not self._fetch():
+                    raise self._broken() from None
+                continue
+            if end == len(self._text) and self._fetch():
+                continue  # the block ended with the element, or inside its number
+            raw = self._text[self._at : end]
+            self._at, self._number = end, self._number + 1
+            if self._number > self._limits.max_rows:
+                raise self._refuse("file.limit", f"more than {self._limits.max_rows} records")
+            return value, raw
+
+    def _mark(self) -> str:
+        """Return the next character that is not blank, without taking it; nothing at the end."""
+        while True:
+            blanks = _BLANKS.match(self._text, self._at)
+            self._at = blanks.end() if blanks else self._at
+            if self._at < len(self._text) or not self._fetch():
+                return self._text[self._at : self._at + 1]
+
+    def _expect(self, mark: str) -> None:
+        if self._mark() != mark:
+            raise self._broken()
+        self._at += 1
+
+    def _fetch(self) -> bool:
+        held = len(self._text) - self._at
+        if held > self._limits.max_field_bytes:
+            raise self._refuse("file.limit", f"a record of more than {self._limits.max_field_bytes} characters")
+        more = self._file.read(max(_BLOCK, held))
+        self._text, self._at = self._text[self._at :] + more, 0
         return bool(more)
 
-    def next_mark() -> str:
-        """Return the next character that is not blank, without taking it; nothing at the end."""
-        nonlocal at
-        while True:
-            at = _BLANKS.match(text, at).end()  # type: ignore[union-attr]  # it matches everywhere
-            if at < len(text) or not fetch():
-                return text[at : at + 1]
-
-    def broken() -> DataError:
-        return refuse("file.json", f"expected a JSON array, got something else after record {number}")
-
-    next_mark()
-    at += 1  # the bracket
-    if next_mark() != "]":
-        while True:
-            next_mark()
-            try:
-                value, end = _DECODER.raw_decode(text, at)
-                complete = end < len(text) or not fetch()
-            except (ValueError, RecursionError):
-                if not fetch():
-                    raise broken() from None
-                continue
-            if not complete:
-                continue  # the block ended with the element, or inside its number
-            number += 1
-            yield value, text[at:end]
-            at = end
-            if (mark := next_mark()) not in {",", "]"}:
-                raise broken()
-            if mark == "]":
-                break
-            at += 1
-    at += 1
-    if next_mark():
-        raise broken()
+    def _broken(self) -> DataError:
+        return self._refuse("file.json", f"expected a JSON array, got something else after record {self._number}")
 
 
 def _record(value: Any, raw: str, columns: list[str], known: set[str] | None) -> Record:
@@ -122,7 +130,8 @@ def _written(value: Any) -> str:
     if isinstance(value, _Number):
         return str(value)
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(name, ensure_ascii=False)}:{_written(item)}" for name, item in value.items()) + "}"
+        members = (f"{json.dumps(name, ensure_ascii=False)}:{_written(item)}" for name, item in value.items())
+        return "{" + ",".join(members) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_written, value)) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -47,8 +47,8 @@ class _Breach:
     def entry(self) -> str:
         column = "NULL" if self.column is None else literal(self.column)
         return (
-            f"CASE WHEN {self.condition} THEN {{'column': {column}, 'rule': {literal(self.rule)}, 'reason': {self.reason}, "
-            f"'value': {self.value}, 'stops': {literal(self.severity == 'stop')}}} END"
+            f"CASE WHEN {self.condition} THEN {{'column': {column}, 'rule': {literal(self.rule)}, "
+            f"'reason': {self.reason}, 'value': {self.value}, 'stops': {literal(self.severity == 'stop')}}} END"
         )
 
 
@@ -153,7 +153,11 @@ def _nulled(cell: str, plan: Plan) -> str:
 
 
 def _any(breaches: list[_Breach]) -> str:
-    return " OR ".join(f"({breach.condition})" for breach in breaches) or "false"
+    """True where a record has any of the breaches; as a tree, since DuckDB bounds the depth of an expression."""
+    if len(breaches) > 1:
+        middle = len(breaches) // 2
+        return f"({_any(breaches[:middle])} OR {_any(breaches[middle:])})"
+    return f"({breaches[0].condition})" if breaches else "false"
 
 
 def _listed(condition: str, breaches: list[_Breach]) -> str:

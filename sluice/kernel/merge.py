@@ -44,7 +44,7 @@ def merge_files(
         connection = _open(stack, [*current, *incoming], out, scratch, limits)
         connection.execute("CREATE TEMP TABLE losers (filename VARCHAR, file_row_number BIGINT)")
         _find_losers(connection, plan, table.scan(current), table.scan(incoming))
-        return _rewrite(connection, table, current, incoming, out / "merged", "data")
+        return _rewrite(connection, table, current, incoming, folder=out / "merged")
 
 
 def without_objects(
@@ -67,7 +67,7 @@ def without_objects(
     with ExitStack() as stack:
         connection = _open(stack, current, out, scratch, limits)
         _find_rows_of(connection, by, objects, table.scan(current))
-        return _rewrite(connection, table, current, (), out / "without", "data")
+        return _rewrite(connection, table, current, (), folder=out / "without")
 
 
 def rejects_without_objects(
@@ -85,7 +85,7 @@ def rejects_without_objects(
     with ExitStack() as stack:
         connection = _open(stack, current, out, scratch, limits)
         _find_rows_of(connection, quote(by), objects, table.scan(current))
-        return _rewrite(connection, table, current, (), out / "rejects_without", "rejects")
+        return _rewrite(connection, table, current, (), folder=out / "rejects_without", kind="rejects")
 
 
 class _Table:
@@ -98,7 +98,7 @@ class _Table:
         self.names = ", ".join(map(quote, columns))
 
     def scan(self, files: Sequence[Path]) -> str:
-        """SELECT of the columns and each row's place. By field id where there are ids: old files may be shaped otherwise."""
+        """Return the SELECT of the columns and each row's place; by field id if possible, as old files differ."""
         if not files:
             nothing = ", ".join(f"NULL::{kind} AS {quote(name)}" for name, kind in self.columns.items())
             return f"SELECT {nothing}, NULL::VARCHAR AS filename, NULL::BIGINT AS file_row_number WHERE false"
@@ -169,8 +169,9 @@ def _rewrite(
     table: _Table,
     current: Sequence[Path],
     incoming: Sequence[Path],
+    *,
     folder: Path,
-    kind: Literal["data", "rejects"],
+    kind: Literal["data", "rejects"] = "data",
 ) -> MergeOutcome:
     """Write all files that hold losers again, without them."""
     counted = connection.execute("SELECT filename, count(*) FROM losers GROUP BY ALL").fetchall()

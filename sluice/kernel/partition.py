@@ -77,7 +77,7 @@ def _files(stats: Iterable[Mapping[str, Any]], names: Sequence[str]) -> Iterable
 
 
 def partition_expressions(plan: Plan) -> tuple[str, ...]:
-    """Return one DuckDB expression for each partition field: equal values where Iceberg's transform gives equal values."""
+    """Return one DuckDB expression for each partition field, with equal values where Iceberg's transform has them."""
     columns = {column.name: column for column in plan.columns}
     return tuple(_expression(part, columns[part.column]) for part in plan.partition)
 

@@ -8,25 +8,31 @@ from pathlib import Path
 
 import duckdb
 
-from sluice.contract.plan import Plan
+from sluice.contract.plan import Plan, Reading
+from sluice.errors import DataError
 from sluice.kernel.columnar import open_parquet
-from sluice.kernel.delimited import read_header, records
+from sluice.kernel.delimited import is_whole, read_header, records
 from sluice.kernel.documents import documents
 from sluice.kernel.header import positions, sources
 from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.records import Records, csv_records
 from sluice.kernel.rewrite import rewritten
 from sluice.kernel.sheets import sheet_records
-from sluice.kernel.text import Text, empty_lines, prepare
+from sluice.kernel.text import Text, empty_lines, last_line, prepare
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """Records as one reader sees them. Take them if the query does not fail and `accounts_for` the rows it gave."""
+    """Records as one reader sees them. Take them if the query does not fail and `accounts_for` the rows it gave.
+
+    A query fails with duckdb.InvalidInputException where the reader cannot go on: try the next attempt; after the
+    last one raise `refusal`, if there is one.
+    """
 
     records: Records
     accounts_for: Callable[[duckdb.DuckDBPyConnection, int], bool] = lambda _connection, _rows: True
     last: bool = True
+    refusal: DataError | None = None
 
 
 def attempts(
@@ -48,9 +54,12 @@ def attempts(
     target = scratch / "records.csv"
     match plan.reading.format:
         case "parquet":
-            yield Attempt(open_parquet(connection, source, plan, scratch=scratch, limits=limits))
+            found = open_parquet(connection, source, plan, scratch=scratch, limits=limits)
+            message = "expected a Parquet file, got one with damaged pages"
+            damaged = DataError(message, dataset=plan.dataset, rule="file.format", object_key=source.key)
+            yield Attempt(found, refusal=damaged)
         case "xlsx":
-            named, found = sheet_records(source, plan, scratch=scratch, limits=limits)
+            named, found = sheet_records(source, plan, limits=limits)
             cells = positions(named, plan, key=source.key)
             yield Attempt(rewritten(found, target, width=len(named), cells=cells, first_row=first_row))
         case "json":
@@ -88,7 +97,7 @@ def _delimited(
         fast = csv_records(
             text, plan, width=width, cells=cells, first_row=first_row, header=header, skip_lines=skip_lines
         )
-        yield Attempt(fast, _Lines(text, above, fast), last=False)
+        yield Attempt(fast, _Lines(text, plan.reading, above, fast), last=False)
     found = records(text.path, plan, limits, key=source.key, skip_lines=skip_lines)
     if header:
         next(found)
@@ -103,11 +112,14 @@ class _Lines:
     """
 
     text: Text
+    reading: Reading
     above: int
     records: Records
 
     def __call__(self, connection: duckdb.DuckDBPyConnection, rows: int) -> bool:
         unaccounted = self.text.lines - self.above - rows
+        if self.text.quotes and not is_whole(last_line(self.text.path), self.reading):
+            return False
         if unaccounted == 0:
             return True
         if not self.text.quotes:

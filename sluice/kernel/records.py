@@ -44,20 +44,20 @@ def csv_records(
     reading = plan.reading
     names = [f"c{position}" for position in range(width)]
     columns = ", ".join(f"'{name}': 'VARCHAR'" for name in (*names, "extra"))
-    found = " + ".join(f"({name} IS NOT NULL)::INT" for name in names)
+    found = f"len(list_filter([{', '.join(names)}], lambda cell: cell IS NOT NULL))"
     sql = f"""
         SELECT
             row_number() OVER () + $first_row - {int(header)} AS _sluice_row,
             CASE
                 WHEN extra IS NOT NULL THEN 'expected {width} cells, got more'
-                WHEN {names[-1]} IS NULL THEN 'expected {width} cells, got ' || ({found})
+                WHEN {names[-1]} IS NULL THEN 'expected {width} cells, got ' || {found}
             END AS _sluice_fault,
             {_joined((*names, "extra"), quotes=text.quotes)} AS _sluice_raw,
             {", ".join(names)}
         FROM read_csv(
             $path, columns = {{{columns}}}, auto_detect = false, header = false, skip = {skip_lines},
             delim = $delimiter, quote = $quote, escape = $escape, nullstr = $no_text, null_padding = true,
-            parallel = {str(not text.quotes).lower()}
+            new_line = $line_end, parallel = {str(not text.quotes).lower()}
         )"""
     parameters = {
         "first_row": first_row,
@@ -65,6 +65,7 @@ def csv_records(
         "delimiter": reading.delimiter,
         "quote": reading.quote if text.quotes else "",
         "escape": (reading.escape or reading.quote) if text.quotes else "",
+        "line_end": text.line_end,
         "no_text": NO_TEXT,
     }
     wrapped = f"SELECT * FROM ({sql}) WHERE _sluice_row > $first_row" if header else sql

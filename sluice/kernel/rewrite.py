@@ -13,9 +13,15 @@ _KEPT = 1 << 20  # characters of raw text kept for a reject
 
 
 def rewritten(
-    found: Iterable[Record], path: Path, *, width: int, cells: Mapping[str, int], first_row: int, fault: str = "row.fields"
+    found: Iterable[Record],
+    path: Path,
+    *,
+    width: int,
+    cells: Mapping[str, int],
+    first_row: int,
+    fault: str = "row.fields",
 ) -> Records:
-    """Write the records to `path`; those without `width` cells get a fault. `cells` maps source columns to positions."""
+    """Write the records to `path`; those without `width` cells get a fault. `cells` maps source columns to places."""
     longest = _LINE
     with path.open("w", encoding="utf-8", newline="") as file:
         for row, record in enumerate(found, first_row + 1):
@@ -23,8 +29,7 @@ def rewritten(
             if not wrong and len(record.cells) != width:
                 # In the words of the fast reader: a part of an object must say what the whole one says.
                 wrong = f"expected {width} cells, got {len(record.cells) if len(record.cells) < width else 'more'}"
-            padded = record.cells[:width] + [""] * (width - len(record.cells))
-            line = [str(row), wrong, record.raw[:_KEPT], *([""] * width if wrong else padded)]
+            line = [str(row), wrong, record.raw[:_KEPT], *([""] * width if wrong else record.cells)]
             written = ",".join(NO_TEXT if cell is None else '"' + cell.replace('"', '""') + '"' for cell in line) + "\n"
             longest = max(longest, 4 * len(written))
             file.write(written)
@@ -34,8 +39,8 @@ def rewritten(
         SELECT * REPLACE (nullif(_sluice_fault, '') AS _sluice_fault)
         FROM read_csv(
             $path, columns = {{{columns}}}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
-            nullstr = $no_text, allow_quoted_nulls = false, parallel = false,
+            nullstr = $no_text, allow_quoted_nulls = false, new_line = $line_end, parallel = false,
             max_line_size = {longest}
         )"""
-    parameters = {"path": str(path), "no_text": NO_TEXT}
+    parameters = {"path": str(path), "no_text": NO_TEXT, "line_end": "\n"}
     return Records(sql=sql, parameters=parameters, cells={name: f"c{at}" for name, at in cells.items()}, fault=fault)

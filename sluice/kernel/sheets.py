@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import zipfile
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,7 @@ from sluice.kernel.outcome import Limits, SourceFile
 _MEMBERS = 10_000  # files in a workbook; it is a zip
 
 
-def sheet_records(
-    source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits
-) -> tuple[list[str], Iterator[Record]]:
+def sheet_records(source: SourceFile, plan: Plan, *, limits: Limits) -> tuple[list[str], Iterator[Record]]:
     """Return the names in the first row and the records below it. Empty rows are none.
 
     Raises DataError `file.format` for what is no workbook, `file.limit`, and `file.columns` for an empty sheet.
@@ -45,42 +44,44 @@ def sheet_records(
     if width > limits.max_columns:
         raise refuse("file.limit", f"more than {limits.max_columns} columns")
     names = [_text(value) or "" for value in first[:width]]
-    return names, _below(rows, width)
+    moments = {column.source for column in plan.columns if column.type == "timestamp"}
+    return names, _below(rows, [name in moments for name in names])
 
 
 def _rows(path: Path, refuse_format: DataError) -> Iterator[Sequence[Any]]:
     import openpyxl  # noqa: PLC0415  # slow to import, and only workbooks need it
 
     try:
-        workbook = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-        try:
+        with path.open("rb") as file:  # a file object: openpyxl would judge a path by its suffix
+            workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
             yield from workbook.worksheets[0].iter_rows(values_only=True)
-        finally:
-            workbook.close()
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, SyntaxError, zipfile.BadZipFile) as error:
         raise refuse_format from error
 
 
-def _below(rows: Iterator[Sequence[Any]], width: int) -> Iterator[Record]:
+def _below(rows: Iterator[Sequence[Any]], moments: Sequence[bool]) -> Iterator[Record]:
+    """Yield the rows; `moments` tells for each column whether a day stands for its first moment."""
+    width = len(moments)
     for row in rows:
         values = list(row)
         while len(values) > width and values[-1] is None:
             values.pop()
-        cells = [_text(value) for value in values] + [None] * (width - len(values))
+        values += [None] * (width - len(values))
+        cells = [_text(value, moment=moment) for value, moment in zip_longest(values, moments)]
         if any(cell is not None for cell in cells):
             yield Record(cells, "\t".join(cell or "" for cell in cells))
 
 
-def _text(value: Any) -> str | None:
-    """Write a cell. A day without a time of day is a date: workbooks do not tell the two apart."""
+def _text(value: Any, *, moment: bool | None = False) -> str | None:
+    """Write a cell. Workbooks do not tell a day from its first moment: without `moment` it is the day."""
     match value:
         case None | str():
             return value
         case bool():
             return "true" if value else "false"
-        case datetime.datetime() if value.time() == datetime.time():
+        case dt.datetime() if value.time() == dt.time() and not moment:
             return value.date().isoformat()
-        case datetime.datetime() | datetime.date() | datetime.time():
+        case dt.datetime() | dt.date() | dt.time():
             return value.isoformat()
         case float() if value.is_integer() and abs(value) < 1 << 53:
             return str(int(value))

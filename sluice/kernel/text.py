@@ -32,6 +32,7 @@ class Text:
     lines: int  # lines, the last one with or without a line feed
     quotes: bool  # the contract's quote character
     padded: bool  # a blank between a quote and the delimiter or line end beside it: readers differ about those
+    line_end: str  # of most lines at least
     returns: bool  # a carriage return that is not followed by a line feed, or line feeds both with and without one
     nuls: bool
     long_lines: bool  # a megabyte without a line feed
@@ -60,6 +61,13 @@ def prepare(source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits) ->
     return glance.result(target, plan, source, limits)
 
 
+def last_line(path: Path) -> str:
+    """Read the last line that is not empty; its end only, if it is very long."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - _TAIL))
+        return file.read().rstrip(b"\r\n").rpartition(b"\n")[2].decode(errors="replace")
+
+
 def empty_lines(path: Path, *, trailing: bool = False) -> int:
     """Count the empty lines of a file; only those at its end if `trailing`."""
     with path.open("rb") as file:
@@ -77,7 +85,9 @@ class _Glance:
     def __init__(self, reading: Reading) -> None:
         self._quote = reading.quote.encode()
         quote, delimiter = re.escape(self._quote), re.escape(reading.delimiter.encode())
-        self._padding = re.compile(rb"%b +%b|%b +%b|\n +%b|%b +[\r\n]" % (delimiter, quote, quote, delimiter, quote, quote))
+        self._padding = re.compile(
+            rb"%b +%b|%b +%b|\n +%b|%b +[\r\n]" % (delimiter, quote, quote, delimiter, quote, quote)
+        )
         self._edge = b"\n"  # what stands before the first record of a block
         self.padded = False
         self.size = self.lines = self._pairs = self._singles = self._run = 0
@@ -112,6 +122,7 @@ class _Glance:
             lines=self.lines + (self._last not in {b"", b"\n"}),
             quotes=self.quotes,
             padded=self.padded or (self.quotes and bool(self._padding.search(self._edge + b"\n"))),
+            line_end="\r\n" if self._pairs else "\n",
             returns=not uniform,
             nuls=self.nuls,
             long_lines=self.long_lines,
@@ -159,7 +170,13 @@ def _decoded(raw: Iterator[bytes], encoding: str, source: SourceFile, plan: Plan
 
 
 def _decode(
-    decoder: codecs.IncrementalDecoder, block: bytes, offset: int, source: SourceFile, plan: Plan, *, final: bool = False
+    decoder: codecs.IncrementalDecoder,
+    block: bytes,
+    offset: int,
+    source: SourceFile,
+    plan: Plan,
+    *,
+    final: bool = False,
 ) -> str:
     try:
         return decoder.decode(block, final)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import duckdb
 
@@ -12,12 +15,15 @@ from sluice.contract.sql import quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
 from sluice.kernel.examine import BREACH, BROKEN, RAW, examined
-from sluice.kernel.outcome import Limits, Outcome, SourceFile
-from sluice.kernel.read import attempts
+from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
+from sluice.kernel.read import Attempt, attempts
+from sluice.kernel.rejects import Refusals
 from sluice.kernel.session import session
 from sluice.kernel.write import write
 
 Progress = Callable[[str, int], None]
+
+_LARGE = 64 << 20  # bytes of an object that is worth files of its own
 
 
 def transform(
@@ -34,45 +40,25 @@ def transform(
 ) -> Outcome:
     """Read, cast, check, partition and write all `sources`; nothing of them is lost.
 
-    Writes `out/data/**.parquet` (plan columns, then provenance columns; one partition to a file, all sources together)
-    and `out/rejects/*.parquet` (REJECTS columns). `out/data` and `out/rejects` must not exist yet; `scratch` may be
-    used freely and holds nothing of worth afterwards. Field ids map column names (of the curated table, of the rejects
-    table) to Iceberg field ids; without them the files carry none.
+    Writes data files (plan columns, then provenance columns; one partition to a file) and rejects files (REJECTS
+    columns) below `out`: one set for all small objects together and one for each large object. `out` must be empty;
+    `scratch` may be used freely and holds nothing of worth afterwards. Field ids map column names (of the curated
+    table, of the rejects table) to Iceberg field ids; without them the files carry none.
 
     An object that cannot be read under its contract is refused as a whole: its summary says why, its only entry in
     the rejects has no row number, and the other sources go on. `progress` is called as (load id, rows read so far in
     this call) after each source. Raises duckdb.Error or OSError where the machine fails (memory, disk): retry.
     """
     limits = limits or Limits()
-    refusals: list[tuple[SourceFile, DataError]] = []
-    rows = 0
-    directories = [out, *{source.path.parent for source in sources}]
     out.mkdir(parents=True, exist_ok=True)
+    directories = [out, *{source.path.parent for source in sources}]
     with session(limits=limits, scratch=scratch, directories=directories) as connection:
-        create_examined(connection, plan)
-        for number, source in enumerate(sources):
-            folder = scratch / f"source-{number}"
-            try:
-                rows += examine(connection, source, plan, scratch=folder, run_id=run_id, limits=limits)
-            except DataError as error:
-                refusals.append((source, error))
-            if progress:
-                progress(source.load_id, rows)
-        return write(
-            connection,
-            "examined",
-            plan,
-            loads=[source.load_id for source in sources],
-            refusals=refusals,
-            run_id=run_id,
-            out=out,
-            field_ids=field_ids,
-            reject_field_ids=reject_field_ids,
-        )
+        task = _Task(connection, plan, out, scratch, run_id, limits, field_ids, reject_field_ids)
+        return task.run(sources, progress)
 
 
 def create_examined(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-    """The empty table `examined`."""
+    """Make the empty table `examined`."""
     columns = [(column.name, duckdb_type(column.type)) for column in plan.columns]
     columns += [(name, duckdb_type(kind)) for name, kind in PROVENANCE]
     columns += [(RAW, "VARCHAR"), (BROKEN, f"{BREACH}[]")]
@@ -90,19 +76,116 @@ def examine(
     first_row: int = 0,
     names: Sequence[str] | None = None,
 ) -> int:
-    """Put one object's records, cast and checked, into the table `examined`. Returns how many; all or none."""
+    """Put one object's records, cast and checked, into the table `examined`. Returns how many; all or none.
 
-    for attempt in attempts(
-        connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names
-    ):
+    A part of a delimited object is a local file of its own that begins and ends between records and has no header:
+    pass the object's header as `names` and the number of records before it as `first_row`.
+    """
+    for attempt in attempts(connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names):
         sql, parameters = examined(attempt.records, plan, source, run_id=run_id)
         try:
             (rows,) = connection.execute(f"INSERT INTO examined {sql}", parameters).fetchone() or (0,)
         except duckdb.InvalidInputException:  # it quotes the line: the next reader says what is wrong without
             if attempt.last:
-                raise
+                _give_up(attempt, source)
             continue
         if attempt.accounts_for(connection, rows):
             return int(rows)
         connection.execute("DELETE FROM examined WHERE _sluice_load = $1", [source.load_id])
     raise RuntimeError(f"load {source.load_id}: no reader accounts for all records")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One call of `transform`: what stays the same for all its sources."""
+
+    connection: duckdb.DuckDBPyConnection
+    plan: Plan
+    out: Path
+    scratch: Path
+    run_id: str
+    limits: Limits
+    field_ids: Mapping[str, int] | None
+    reject_field_ids: Mapping[str, int] | None
+
+    def run(self, sources: Sequence[SourceFile], progress: Progress | None) -> Outcome:
+        """Small objects through one table, large ones each straight to their files."""
+        create_examined(self.connection, self.plan)
+        refusals: list[tuple[SourceFile, DataError]] = []
+        together: dict[str, int] = {}
+        files: list[OutputFile] = []
+        loads: dict[str, LoadSummary] = {}
+        total = 0
+        for number, source in enumerate(sources):
+            scratch = self.scratch / f"source-{number}"
+            try:
+                if source.path.stat().st_size < _LARGE:
+                    rows = together[source.load_id] = self._examine(source, scratch)
+                else:
+                    outcome = self._pass_through(source, scratch, self.out / f"source-{number}")
+                    files += outcome.files
+                    loads[source.load_id] = outcome.loads[0]
+                    rows = outcome.loads[0].rows_read
+            except DataError as error:
+                refusals.append((source, error))
+                together[source.load_id] = rows = 0
+            shutil.rmtree(scratch, ignore_errors=True)
+            total += rows
+            if progress:
+                progress(source.load_id, total)
+        outcome = self._write("examined", list(together), self.out / "together", refusals=refusals)
+        for summary in outcome.loads:
+            _check(summary, together[summary.load_id])
+            loads[summary.load_id] = summary
+        return Outcome(files=(*files, *outcome.files), loads=tuple(loads[source.load_id] for source in sources))
+
+    def _examine(self, source: SourceFile, scratch: Path) -> int:
+        return examine(self.connection, source, self.plan, scratch=scratch, run_id=self.run_id, limits=self.limits)
+
+    def _pass_through(self, source: SourceFile, scratch: Path, out: Path) -> Outcome:
+        for attempt in attempts(self.connection, source, self.plan, scratch=scratch, limits=self.limits):
+            sql, parameters = examined(attempt.records, self.plan, source, run_id=self.run_id)
+            try:
+                outcome = self._write(f"({sql})", [source.load_id], out, parameters=parameters)
+            except duckdb.InvalidInputException:  # as in `examine`
+                if attempt.last:
+                    _give_up(attempt, source)
+            else:
+                if attempt.accounts_for(self.connection, outcome.loads[0].rows_read):
+                    return outcome
+            shutil.rmtree(out)
+        raise RuntimeError(f"load {source.load_id}: no reader accounts for all records")
+
+    def _write(
+        self,
+        relation: str,
+        loads: Sequence[str],
+        out: Path,
+        *,
+        refusals: Refusals = (),
+        parameters: Mapping[str, object] | None = None,
+    ) -> Outcome:
+        return write(
+            self.connection,
+            relation,
+            self.plan,
+            loads=loads,
+            refusals=refusals,
+            run_id=self.run_id,
+            out=out,
+            field_ids=self.field_ids,
+            reject_field_ids=self.reject_field_ids,
+            parameters=parameters,
+        )
+
+
+def _give_up(attempt: Attempt, source: SourceFile) -> NoReturn:
+    if attempt.refusal:
+        raise attempt.refusal from None
+    raise RuntimeError(f"load {source.load_id}: the last reader failed") from None
+
+
+def _check(summary: LoadSummary, rows: int) -> None:
+    """Conservation: what the reader gave is what the accounts say."""
+    if summary.rows_read != rows:
+        raise RuntimeError(f"load {summary.load_id}: {rows} rows read, {summary.rows_read} accounted for")

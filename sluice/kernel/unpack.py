@@ -18,6 +18,7 @@ from sluice.kernel.outcome import Limits, SourceFile
 
 BLOCK = 1 << 20  # bytes in one read
 _FREE_BYTES = 16 << 20  # so much output is fine at any ratio: small repetitive files compress very well
+_ZSTD_INPUT = 2048  # bytes: at worst they become 64 MB
 _SUFFIXES = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".zip": "zip"}
 _BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
@@ -72,7 +73,7 @@ def _opened(source: SourceFile, kind: str) -> Iterator[IO[bytes]]:
         elif kind == "bzip2":
             yield cast("IO[bytes]", stack.enter_context(bz2.BZ2File(raw)))
         elif kind == "zstd":
-            yield _zstd(raw)
+            yield cast("IO[bytes]", stack.enter_context(_ZstdFrames(raw)))
         elif kind == "zip":
             archive = stack.enter_context(zipfile.ZipFile(raw))
             members = [item for item in archive.infolist() if not item.is_dir()]
@@ -83,21 +84,30 @@ def _opened(source: SourceFile, kind: str) -> Iterator[IO[bytes]]:
             yield raw
 
 
-def _zstd(raw: IO[bytes]) -> IO[bytes]:
-    import zstandard  # noqa: PLC0415  # only .zst objects need it
-
-    return cast("IO[bytes]", _ZstdFrames(raw, zstandard.ZstdDecompressor(max_window_size=1 << 27)))
-
-
 class _ZstdFrames(io.RawIOBase):
-    """All frames of a zstd stream; a stream that stops inside a frame is an error, as it is for gzip."""
+    """All frames of a zstd stream. One that stops inside a frame is an error, as it is for gzip."""
 
-    def __init__(self, raw: IO[bytes], decompressor: object) -> None:
-        self._raw, self._make = raw, decompressor
-        self._reader = self._make.stream_reader(raw, read_across_frames=True)  # type: ignore[attr-defined]
+    def __init__(self, raw: IO[bytes]) -> None:
+        import zstandard  # noqa: PLC0415  # only .zst objects need it
 
-    def read(self, size: int = -1) -> bytes:
-        return cast("bytes", self._reader.read(size))
+        self._raw = raw
+        self._frame = lambda: zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+        self._open = self._frame()
+        self._begun = False
+
+    def read(self, size: int = -1) -> bytes:  # noqa: ARG002  # a block is as long as its input makes it
+        while True:
+            packed = self._open.unused_data if self._open.eof else b""
+            if self._open.eof:
+                self._open, self._begun = self._frame(), False
+            packed = packed or self._raw.read(_ZSTD_INPUT)
+            if not packed:
+                if self._begun:
+                    raise EOFError("the stream ends inside a frame")
+                return b""
+            self._begun = True
+            if data := self._open.decompress(packed):
+                return cast("bytes", data)
 
 
 def _broken_types() -> tuple[type[BaseException], ...]:

@@ -43,14 +43,12 @@ def write(
     reject_field_ids: Mapping[str, int] | None,
     parameters: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Write the records of `relation` (a name, or a SELECT in parentheses) below the folder `out`, and account for them.
+    """Write the records of `relation` (a name or a SELECT in parentheses) below the folder `out`; account for them.
 
     The records have the columns of `examined`; all records of one load and primary key must be among them. `loads` are
     the load ids in the order of the summaries; `refusals` those whose objects could not be read at all.
     """
-    good, aside = _sort(
-        connection, relation, plan, folder=out / "data", parameters=parameters, field_ids=field_ids
-    )
+    good, aside = _sort(connection, relation, plan, folder=out / "data", parameters=parameters, field_ids=field_ids)
     repeats = find_repeats(connection, good, plan)
     entries = [REFUSALS]
     create_refusals(connection, plan, refusals, run_id)
@@ -62,9 +60,7 @@ def write(
         entries.append(repeated_entries(plan))
     if repeats:
         good = without_repeats(connection, good, plan, folder=out / "data" / "unrepeated", field_ids=field_ids)
-    rejects = write_parquet(
-        connection, " UNION ALL ".join(entries), folder=out / "rejects", field_ids=reject_field_ids
-    )
+    rejects = write_parquet(connection, " UNION ALL ".join(entries), folder=out / "rejects", field_ids=reject_field_ids)
     accounts = summaries(connection, plan, loads, refusals, good=good, rejects=rejects, broken=bool(aside))
     for file in aside:
         file.path.unlink()

@@ -150,7 +150,9 @@ class LocalCloud:
         glue_jobs.install(self.services.start_job)
         athena_queries.install(self.services.start_query)
         stepfunctions.install(
-            lambda role, service: self.principals.client(role, service, service=STEP_FUNCTIONS), self.pace
+            lambda role, service: self.principals.client(role, service, service=STEP_FUNCTIONS),
+            self.pace,
+            self.services.execution_ended,
         )
 
     def close(self) -> None:
@@ -282,7 +284,7 @@ class LocalCloud:
             transitions=sum(execution.transitions for execution in self.executions()),
             glue_seconds=tuple(outcome.seconds for outcome in self.services.glue.outcomes),
             athena_bytes=tuple(self.services.scanned),
-            events=self.pump.events,
+            events=self.pump.events + counts.get(("events", "PutEvents"), 0),
         )
 
     def _executions(self) -> list[Any]:

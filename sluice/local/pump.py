@@ -64,7 +64,7 @@ class Pump:
         self._history: deque[Event] = deque(maxlen=_REMEMBERED)
         self._closed = False
         self.in_flight = 0
-        self.events = 0  # published, as EventBridge charges them
+        self.events = 0  # of S3, which EventBridge charges; those of other services are free
         self.undelivered: list[Undelivered] = []
 
     @property
@@ -85,13 +85,14 @@ class Pump:
         event = self._event("aws.s3", detail_type, detail, [f"arn:aws:s3:::{detail['bucket']['name']}"])
         with self._lock:
             self._history.append(event)
+            self.events += 1
             hold = self._random.random() < self._chaos.reorder
             times = 2 if self._random.random() < self._chaos.duplicate else 1
             if hold:
                 self._held.append(event)
                 return
         for _ in range(times):
-            self.publish(event)
+            self._publish(event)
         self.release()
 
     def release(self) -> None:
@@ -99,7 +100,7 @@ class Pump:
         with self._lock:
             held, self._held = self._held, []
         for event in held:
-            self.publish(event)
+            self._publish(event)
 
     def duplicate(self, bucket: str, key: str) -> Event:
         """Deliver the last S3 event of an object once more, as at-least-once delivery may."""
@@ -108,14 +109,16 @@ class Pump:
                 event for event in reversed(self._history)
                 if event["detail"]["bucket"]["name"] == bucket and event["detail"]["object"]["key"] == key
             )  # fmt: skip
-        self.publish(found)
+        self._publish(found)
         return found
 
-    def publish(self, event: Event) -> None:
-        """Put an event on the default bus."""
+    def emit(self, source: str, detail_type: str, detail: Mapping[str, Any], resource: str) -> None:
+        """An AWS service tells what happened to a resource of its own."""
+        self._publish(self._event(source, detail_type, detail, [resource]))
+
+    def _publish(self, event: Event) -> None:
         for rule in list(events_backends[ACCOUNT][self._principals.region].event_buses["default"].rules.values()):
             rule.send_to_targets(event)
-        self.events += 1
 
     def on_match(self, rule: Any, event: Event) -> None:
         """A rule matches an event: deliver it to each of the rule's targets."""

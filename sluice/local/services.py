@@ -1,4 +1,4 @@
-"""What moto leaves out of Lambda, Glue and Athena, done by workers: from moto's objects to ours and back."""
+"""What moto leaves out of Lambda, Glue, Athena and Step Functions: from its objects to our workers and back."""
 
 from __future__ import annotations
 
@@ -79,12 +79,26 @@ class Services:
             outcome = self.glue.run(started, credentials)
             run.sluice_seconds, run.sluice_error = outcome.seconds, outcome.error
             run.status = outcome.state
+            detail = {"jobName": job.name, "jobRunId": run.job_run_id, "state": run.status, "message": outcome.error}
+            self._pump.emit("aws.glue", "Glue Job State Change", detail, job.arn)
 
         self._beside("jobs", work)
 
     def _asset(self, address: str) -> Path:
         bucket, _, key = address.removeprefix("s3://").partition("/")
         return self.assets[bucket, key]
+
+    # -- Step Functions
+
+    def execution_ended(self, execution: Any) -> None:
+        """Tell EventBridge, as Step Functions does."""
+        detail = {
+            "executionArn": execution.execution_arn,
+            "stateMachineArn": execution.state_machine.arn,
+            "name": execution.name,
+            "status": str(execution.status),
+        }
+        self._pump.emit("aws.states", "Step Functions Execution Status Change", detail, execution.execution_arn)
 
     # -- Athena
 

@@ -32,6 +32,7 @@ class Reconciled:
     registered: int  # of which the ledger had never heard
     reopened: int  # that had been passed over or replaced, and count again
     waiting: int
+    parked: int  # gave up on; somebody has to look
     broken_lease: str | None  # run that had died
     woken: str | None
 
@@ -52,8 +53,10 @@ def reconcile(
         history for history in list_prefix(s3, bucket=raw_bucket, prefix=f"{plan.dataset}/") if is_data_key(history.key)
     ]
     counting = counting_versions(plan, histories)
+    known = {load.load_id: load for load in ledger.loads(plan.dataset)}
+    keys = {key.key: key for key in ledger.objects(plan.dataset)}
     registered = reopened = 0
-    for load, is_known in _missing(plan, counting, ledger=ledger, raw_bucket=raw_bucket, now=now):
+    for load, is_known in _missing(plan, counting, known, keys, raw_bucket=raw_bucket, now=now):
         if is_known:
             reopened += ledger.reopen(load)
         else:
@@ -66,6 +69,7 @@ def reconcile(
         registered=registered,
         reopened=reopened,
         waiting=waiting,
+        parked=sum(load.state == "PARKED" for load in known.values()),
         broken_lease=broken,
         woken=wake(plan.dataset).run_id if waiting else None,
     )
@@ -83,10 +87,14 @@ def is_reflected(plan: Plan, version: Version, load: Load, key: ObjectState | No
 
 
 def _missing(
-    plan: Plan, counting: Sequence[Version], *, ledger: Ledger, raw_bucket: str, now: datetime
+    plan: Plan,
+    counting: Sequence[Version],
+    known: Mapping[str, Load],
+    keys: Mapping[str, ObjectState],
+    *,
+    raw_bucket: str,
+    now: datetime,
 ) -> Iterator[tuple[Load, bool]]:
-    known: Mapping[str, Load] = {load.load_id: load for load in ledger.loads(plan.dataset)}
-    keys = {key.key: key for key in ledger.objects(plan.dataset)}
     for version in counting:
         identity = load_id(raw_bucket, version.key, version.version_id)
         load = known.get(identity)

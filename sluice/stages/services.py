@@ -13,6 +13,7 @@ from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 
 from sluice.ledger.model import Lease
 from sluice.ledger.table import Ledger
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
     from pyiceberg.catalog.glue import GlueCatalog
+
+# Every call made through these clients may be repeated; Glue's is another matter (`sluice.lake.catalog`). The stages
+# use up to 16 threads on one client.
+_PATIENT = Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=32)
 
 
 def utc_now() -> datetime:
@@ -48,22 +53,23 @@ class Services:
     @cached_property
     def s3(self) -> S3Client:
         """S3, raw zone and lake."""
-        return self._session.client("s3")
+        return self._session.client("s3", config=_PATIENT)
 
     @cached_property
     def states(self) -> SFNClient:
         """Step Functions."""
-        return self._session.client("stepfunctions")
+        return self._session.client("stepfunctions", config=_PATIENT)
 
     @cached_property
     def events(self) -> EventBridgeClient:
         """EventBridge."""
-        return self._session.client("events")
+        return self._session.client("events", config=_PATIENT)
 
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger."""
-        return Ledger(self._session.resource("dynamodb").Table(self.settings.ledger_table), sleep=self.sleep)
+        tables = self._session.resource("dynamodb", config=_PATIENT)
+        return Ledger(tables.Table(self.settings.ledger_table), sleep=self.sleep)
 
     @cached_property
     def catalog(self) -> GlueCatalog:

@@ -7,11 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from sluice.errors import ContractError
 from stacks.node import choose_node
-from stacks.settings import ENVIRONMENTS, settings_from
 
 choose_node(os.environ)
+
+from aws_cdk import App  # noqa: E402  (Node must be chosen first)
+from aws_cdk.assertions import Template  # noqa: E402
+
+from sluice.errors import ContractError  # noqa: E402
+from stacks.lake import Lake  # noqa: E402
+from stacks.settings import ENVIRONMENTS, settings_from  # noqa: E402
 
 STATEFUL = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Glue::Database"}
 
@@ -21,11 +26,6 @@ STATEFUL = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Glue::Database"}
     [("dev", False, "Retain"), ("dev", True, "Delete"), ("staging", True, "Retain"), ("prod", True, "Retain")],
 )
 def test_data_dies_with_its_stack_only_in_dev_and_with_the_flag(environment: str, flag: bool, fate: str) -> None:
-    from aws_cdk import App
-    from aws_cdk.assertions import Template
-
-    from stacks.lake import Lake
-
     settings = replace(ENVIRONMENTS[environment], allow_data_loss=flag)
     template = Template.from_stack(Lake(App(), "Lake", settings=settings)).to_json()
     fates = {r["DeletionPolicy"] for r in template["Resources"].values() if r["Type"] in STATEFUL}

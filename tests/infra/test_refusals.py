@@ -16,6 +16,10 @@ Edit = Callable[[Path], None]
 SHARED = ("stacks", "sluice", "lambdas", "glue_jobs", "cdk.json")
 
 
+def nothing(_: Path) -> None:
+    """The mistake is in the context."""
+
+
 def wrong_type(project: Path) -> None:
     contract = project / "contracts" / "airlines.odcs.yaml"
     text = contract.read_text(encoding="utf-8")
@@ -25,22 +29,19 @@ def wrong_type(project: Path) -> None:
 
 
 def unknown_table(project: Path) -> None:
-    mart = project / "marts" / "routes.sql"
-    mart.write_text(mart.read_text(encoding="utf-8") + "\n-- end\n", encoding="utf-8")
     (project / "contracts" / "flights.odcs.yaml").unlink()
 
 
 @pytest.mark.parametrize(
-    ("edit", "file", "context", "said"),
+    ("edit", "context", "said"),
     [
-        pytest.param(wrong_type, "airlines.odcs.yaml", "{}", "strnig", id="contract"),
-        pytest.param(unknown_table, ".sql", "{}", "flights", id="mart"),
-        pytest.param(lambda _: None, "stacks/settings.py", '{"env": "moon"}', "'moon'", id="environment"),
-        pytest.param(lambda _: None, "context", '{"log_days": "many"}', "'many'", id="setting"),
+        pytest.param(wrong_type, "{}", ("airlines.odcs.yaml", "strnig"), id="contract"),
+        pytest.param(unknown_table, "{}", (".sql", "flights"), id="mart"),
+        pytest.param(nothing, '{"env": "moon"}', ("stacks/settings.py", "'moon'"), id="setting"),
     ],
 )
 def test_mistake_fails_synth_with_place_and_remedy_and_no_traceback(
-    root: Path, tmp_path: Path, edit: Edit, file: str, context: str, said: str
+    root: Path, tmp_path: Path, edit: Edit, context: str, said: tuple[str, ...]
 ) -> None:
     shutil.copyfile(root / "app.py", tmp_path / "app.py")
     for name in SHARED:
@@ -58,8 +59,7 @@ def test_mistake_fails_synth_with_place_and_remedy_and_no_traceback(
     )
     assert done.returncode == 1
     assert done.stderr.startswith("sluice: ")
-    assert file in done.stderr
-    assert said in done.stderr
+    assert all(words in done.stderr for words in said)
     assert "Remedy: " in done.stderr
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "out").glob("*.template.json"))

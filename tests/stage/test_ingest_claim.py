@@ -162,6 +162,7 @@ def test_a_load_that_failed_too_often_is_parked_and_can_be_redriven(endpoint: st
     (parked,) = world.ledger.loads("items")
     assert "2 runs with it failed" in (parked.reason or "")
     world.settle()
+    assert world.reconcile().parked == 1
     assert world.ledger.reopen(parked)
     assert not world.ledger.reopen(parked)
     world.wake("items")

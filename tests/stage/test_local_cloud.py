@@ -103,6 +103,14 @@ RESOURCES: Mapping[str, Any] = {
             ],
         },
     ),
+    "OnFailure": resource(
+        "AWS::Events::Rule",
+        {
+            "EventPattern": {"source": ["aws.states"], "detail": {"status": ["FAILED"]}},
+            "Targets": [{"Id": "told", "Arn": {"Fn::GetAtt": ["Told", "Arn"]}}],
+        },
+    ),
+    "Told": resource("AWS::SQS::Queue", {}),
     "OnNowhere": resource(
         "AWS::Events::Rule",
         {
@@ -143,7 +151,7 @@ RESOURCES: Mapping[str, Any] = {
         },
     ),
 }  # fmt: skip
-OUTPUTS = {name: {"Value": {"Ref": name}} for name in ("Raw", "Ledger", "Dead", "Lost", "Step", "Run", "Marts")}
+OUTPUTS = {name: {"Value": {"Ref": name}} for name in ("Raw", "Ledger", "Dead", "Lost", "Told", "Step", "Run", "Marts")}
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +253,7 @@ def test_execution_that_fails_says_the_functions_error_after_its_retries(cloud: 
     assert (failed.status, failed.error) == ("FAILED", "RuntimeError")
     assert "asked to fail" in failed.cause
     assert len(cloud.invocations) - before == 3
+    assert [body["detail"]["name"] for body in bodies(cloud, "Told")] == [failed.name]
 
 
 def test_finished_execution_name_cannot_be_used_again(cloud: LocalCloud) -> None:

@@ -55,6 +55,14 @@ RESOURCES = {
     "Role": role("glue.amazonaws.com"),
     "StatesRole": role("states.amazonaws.com"),
     "Bucket": resource("AWS::S3::Bucket", {}),
+    "Told": resource("AWS::SQS::Queue", {}),
+    "OnFailure": resource(
+        "AWS::Events::Rule",
+        {
+            "EventPattern": {"source": ["aws.glue"], "detail": {"jobName": [{"Ref": "Job"}], "state": ["FAILED"]}},
+            "Targets": [{"Id": "queue", "Arn": {"Fn::GetAtt": ["Told", "Arn"]}}],
+        },
+    ),
     "Job": resource(
         "AWS::Glue::Job",
         {
@@ -77,7 +85,7 @@ RESOURCES = {
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    outputs = {name: {"Value": {"Ref": name}} for name in ("Bucket", "Machine", "Job")}
+    outputs = {name: {"Value": {"Ref": name}} for name in ("Bucket", "Machine", "Job", "Told")}
     folder = write_assembly(
         tmp_path_factory.mktemp("glue") / "cdk.out",
         {"Glue": {"Resources": RESOURCES, "Outputs": outputs}},
@@ -114,3 +122,5 @@ def test_failing_job_fails_the_state_with_what_the_script_said_last(cloud: Local
     assert (run.status, run.error) == ("FAILED", "States.TaskFailed")
     assert "row store is on fire" in json.loads(run.cause)["ErrorMessage"]
     assert "row store is on fire" in cloud.logs("Job")
+    told = cloud.client("sqs").receive_message(QueueUrl=cloud.outputs["Told"])["Messages"]
+    assert [json.loads(message["Body"])["detail"]["state"] for message in told] == ["FAILED"]

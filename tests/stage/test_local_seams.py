@@ -353,7 +353,7 @@ def test_moto_alone_has_no_athena_sync_and_breaks_on_glue_sync() -> None:
 
 
 def test_with_the_seam_athena_sync_is_there_and_waiting_is_short() -> None:
-    stepfunctions.install(lambda _role, _service: None, Pace(scale=0.0, longest=0.0))
+    stepfunctions.install(lambda _role, _service: None, Pace(scale=0.0, longest=0.0), lambda _execution: None)
     athena = factory.state_task_service_for("athena")
     assert ResourceCondition.Sync in athena._supported_integration_patterns
     assert ResourceCondition.WaitForTaskToken in sfn_glue._SUPPORTED_INTEGRATION_PATTERNS

@@ -29,7 +29,8 @@ def handler(event, context):
         return sluice.__file__
     print("served", calls)
     return {"calls": calls, "environment": dict(os.environ), "path": sys.path,
-            "left": context.get_remaining_time_in_millis(), "arn": context.invoked_function_arn, "memory": context.memory_limit_in_mb}
+            "left": context.get_remaining_time_in_millis(), "arn": context.invoked_function_arn,
+            "memory": context.memory_limit_in_mb}
 """
 
 

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from pyiceberg.io import InputFile
 
 from sluice.contract.plan import Rule
 from sluice.errors import StaleRunError
 from sluice.kernel.outcome import LoadSummary, RejectCount
+from sluice.lake.pruning import holding
+from sluice.stages.holding import held_back
 from tests.stage.core_world import ITEMS, MERGED, World, csv
 from tests.stage.moto_server import moto_server
 
@@ -54,6 +57,26 @@ def test_an_overwritten_object_replaces_its_own_rows_only(endpoint: str) -> None
     )
     world.load(world.put("a.csv", csv((1, JANUARY, 2), (9, FEBRUARY, 2))))
     assert [(id_, amount) for id_, _, amount in world.rows()] == [(1, 2), (3, 1), (4, 1), (9, 2)]
+
+
+def test_bounds_tell_which_files_hold_an_object_without_opening_any(endpoint: str) -> None:
+    world = World(endpoint)
+    names = [f"a-long-folder-that-all-of-them-share/{at}.csv" for at in range(3)]
+    for at, name in enumerate(names):
+        world.load(world.put(name, csv((at, JANUARY, 1))))
+    table = world.services.catalog.load_table((world.settings.database, "items"))
+    opened: list[str] = []
+    new_input = table.io.new_input
+
+    def noted(location: str) -> InputFile:
+        opened.append(location)
+        return new_input(location)
+
+    table.io.new_input = noted  # type: ignore[method-assign]
+    found = holding(table, column="_sluice_object", values=[f"items/{names[1]}", "items/unknown.csv"])
+    assert (len(found.whole), found.partly) == (1, ())
+    assert "/data/items-2/" in found.whole[0].file_path
+    assert not [location for location in opened if "/data/" in location]
 
 
 def test_rejects_follow_the_version_that_counts(endpoint: str) -> None:
@@ -188,8 +211,6 @@ def test_files_of_a_group_without_a_result_are_not_published(endpoint: str) -> N
 
 
 def test_the_share_of_rejects_is_judged_by_object() -> None:
-    from sluice.stages.holding import held_back  # noqa: PLC0415
-
     account = LoadSummary(load_id="l", rows_read=10, rows_accepted=8, rows_rejected=2, rows_superseded=0)
     assert held_back(account, replace(ITEMS, max_reject_share=0.2)) is None
     assert held_back(account, replace(ITEMS, max_reject_share=0.19)) is not None

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def rebuild(plan: Plan, *, s3: Any, raw_bucket: str, scratch: Path) -> Sequence[Path]:
-    """Parquet files of the rows that an `append` table must hold: the newest version of each object, and no other.
+    """Write the rows that the table must hold as Parquet files: the newest version of each object, and no other.
 
-    A `merge` table with one object, as the demo has it, holds the same.
+    That is the law of `append`. Tables of the other modes hold the same while they have one object, as in the demo.
     """
     incoming = scratch / "in"
     incoming.mkdir(parents=True)

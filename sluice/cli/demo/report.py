@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sluice.cli.demo.account import Account
@@ -125,10 +126,13 @@ def _tell_rejects(story: Story) -> None:
 
 def _tell_marts(story: Story) -> None:
     for name, frame in story.marts.items():
-        few = frame.iloc[:_MART_ROWS, :_MART_COLUMNS]
-        numeric = [column for column in few.columns if few[column].dtype.kind in "iuf"]
-        title = f"Mart {name}: {len(frame):,} rows, the first {len(few)} of them"
-        show(table(title, list(few.columns), [tuple(row.values()) for row in records(few)], numbers=numeric))
+        ordered = frame.sort_values("flights", ascending=False, kind="stable") if "flights" in frame else frame
+        few = ordered.iloc[:_MART_ROWS, :_MART_COLUMNS]
+        rows = [tuple(row.values()) for row in records(few)]
+        numbers = [name for name, value in zip(few.columns, rows[0] if rows else (), strict=False) if _is_number(value)]
+        show(
+            table(f"Mart {name}: {len(frame):,} rows, the busiest {len(few)}", list(few.columns), rows, numbers=numbers)
+        )
 
 
 def _tell_cost(story: Story) -> None:
@@ -174,3 +178,7 @@ def _by_service(work: Work) -> dict[str, int]:
     for (service, _), calls in work.calls.items():
         counts[service] += calls
     return dict(counts.most_common())
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)

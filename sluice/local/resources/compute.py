@@ -15,8 +15,8 @@ from sluice.local.template import UnsupportedTemplate
 # In place of the code, a function's package holds one file with this name: the folder that the code is in.
 POINTER = "sluice-code-folder"
 _FUNCTION_ARGUMENTS = (
-    "Handler Role Runtime Timeout MemorySize Environment EphemeralStorage Architectures TracingConfig DeadLetterConfig "
-    "Description LoggingConfig"
+    "Handler Role Runtime Timeout MemorySize Environment EphemeralStorage Architectures TracingConfig Description "
+    "LoggingConfig"
 )
 
 
@@ -75,15 +75,6 @@ def event_source_mapping(site: Site, properties: Properties) -> Created:
     )  # fmt: skip
     made = site.client("lambda").create_event_source_mapping(**arguments)
     return Created(made["UUID"], {"Id": made["UUID"]})
-
-
-def event_invoke_config(site: Site, properties: Properties) -> Created:
-    """AWS::Lambda::EventInvokeConfig."""
-    arguments = given(
-        properties, "FunctionName", "MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig"
-    )
-    site.client("lambda").put_function_event_invoke_config(**arguments)
-    return Created(site.logical_id)
 
 
 def job(site: Site, properties: Properties) -> Created:
@@ -145,11 +136,6 @@ KINDS: Mapping[str, Kind] = {
         "FunctionName EventSourceArn BatchSize FunctionResponseTypes Enabled MaximumBatchingWindowInSeconds "
         "ScalingConfig",
         harmless="Tags",
-    ),
-    "AWS::Lambda::EventInvokeConfig": kind(
-        event_invoke_config,
-        "FunctionName MaximumRetryAttempts MaximumEventAgeInSeconds DestinationConfig",
-        harmless="Qualifier",  # versions are not made here: it is always $LATEST
     ),
     "AWS::Glue::Job": kind(job, "Name Tags " + _JOB_ARGUMENTS),
     "AWS::StepFunctions::StateMachine": kind(

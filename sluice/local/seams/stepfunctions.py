@@ -1,7 +1,7 @@
 """Gaps (moto 5.2.5): Step Functions does not interpret unless told, and then calls past the gateway as nobody.
 
-Further: `glue:startJobRun.sync` breaks, `athena:startQueryExecution.sync` is missing, waiting takes real time, and an
-execution without a name is called "None".
+Further: `glue:startJobRun.sync` breaks, `athena:startQueryExecution.sync` is missing, waiting takes real time, an
+execution without a name is called "None", and nobody is told when one ends.
 """
 
 from __future__ import annotations
@@ -32,17 +32,19 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
+from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from sluice.local.pace import Pace
 from sluice.local.seams.patch import original, replace
 
 ClientFor = Callable[[str, str], Any]  # role ARN, service name
+OnEnd = Callable[[Any], None]  # moto's execution
 _POLL_SECONDS = 0.05
 
 
-def install(client_for: ClientFor, pace: Pace) -> None:
-    """Run state machines, as their roles, through the gateway, at `pace`."""
+def install(client_for: ClientFor, pace: Pace, on_end: OnEnd) -> None:
+    """Run state machines, as their roles, through the gateway, at `pace`, and tell `on_end` of each that has ended."""
     default_user_config["stepfunctions"]["execute_state_machine"] = True
     _everywhere(boto_client, "boto_client_for", lambda _original: _client_of_role(client_for))
     _everywhere(factory, "state_task_service_for", _with_athena)
@@ -53,6 +55,7 @@ def install(client_for: ClientFor, pace: Pace) -> None:
     retrier_decl.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(pace.seconds(seconds)))
     replace(WaitFunction, "_wait_interval", lambda _original: _wait(pace))
     replace(StepFunctionsParserBackend, "start_execution", _named)
+    replace(BaseExecutionWorkerCommunication, "terminated", lambda terminated: _telling(terminated, on_end))
 
 
 def _everywhere(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -102,6 +105,14 @@ def _named(start_execution: Any) -> Any:
         return start_execution(self, state_machine_arn, name or str(uuid.uuid4()), *args, **kwargs)
 
     return start
+
+
+def _telling(terminated: Any, on_end: OnEnd) -> Any:
+    def tell(self: Any) -> None:
+        terminated(self)
+        on_end(self.execution)
+
+    return tell
 
 
 class StateTaskServiceAthena(StateTaskServiceUnsupported):  # type: ignore[misc]
