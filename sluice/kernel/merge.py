@@ -40,6 +40,7 @@ def merge_files(
     incoming files without a stale one. New files go to the new folder `out/merged`, one partition to a file.
     """
     table = _Table(_data_columns(plan), partition_expressions(plan), field_ids)
+    incoming = [path for path in incoming if path not in set(current)]  # a row would lose against itself
     with ExitStack() as stack:
         connection = _open(stack, [*current, *incoming], out, scratch, limits)
         connection.execute("CREATE TEMP TABLE losers (filename VARCHAR, file_row_number BIGINT)")

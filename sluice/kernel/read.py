@@ -20,6 +20,8 @@ from sluice.kernel.rewrite import rewritten
 from sluice.kernel.sheets import sheet_records
 from sluice.kernel.text import Text, empty_lines, last_line, prepare
 
+_WIDE = 512  # columns; DuckDB holds two thousand records of all of them at a time
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -54,10 +56,10 @@ def attempts(
     target = scratch / "records.csv"
     match plan.reading.format:
         case "parquet":
-            found = open_parquet(connection, source, plan, scratch=scratch, limits=limits)
+            opened = open_parquet(connection, source, plan, scratch=scratch, limits=limits)
             message = "expected a Parquet file, got one with damaged pages"
             damaged = DataError(message, dataset=plan.dataset, rule="file.format", object_key=source.key)
-            yield Attempt(found, refusal=damaged)
+            yield Attempt(opened, refusal=damaged)
         case "xlsx":
             named, found = sheet_records(source, plan, limits=limits)
             cells = positions(named, plan, key=source.key)
@@ -93,7 +95,7 @@ def _delimited(
     names = sources(plan) if names is None else names
     cells = positions(names, plan, key=source.key)
     width = len(names)
-    if not (text.returns or text.nuls or text.long_lines or text.padded):
+    if width <= _WIDE and not (text.returns or text.nuls or text.long_lines or text.padded):
         fast = csv_records(
             text, plan, width=width, cells=cells, first_row=first_row, header=header, skip_lines=skip_lines
         )

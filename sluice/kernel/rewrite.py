@@ -21,7 +21,10 @@ def rewritten(
     first_row: int,
     fault: str = "row.fields",
 ) -> Records:
-    """Write the records to `path`; those without `width` cells get a fault. `cells` maps source columns to places."""
+    """Write the wanted cells of the records to `path`; a record without `width` cells gets a fault instead.
+
+    `cells` maps source columns to places in a record.
+    """
     longest = _LINE
     with path.open("w", encoding="utf-8", newline="") as file:
         for row, record in enumerate(found, first_row + 1):
@@ -29,11 +32,11 @@ def rewritten(
             if not wrong and len(record.cells) != width:
                 # In the words of the fast reader: a part of an object must say what the whole one says.
                 wrong = f"expected {width} cells, got {len(record.cells) if len(record.cells) < width else 'more'}"
-            line = [str(row), wrong, record.raw[:_KEPT], *([""] * width if wrong else record.cells)]
+            line = [str(row), wrong, record.raw[:_KEPT], *("" if wrong else record.cells[at] for at in cells.values())]
             written = ",".join(NO_TEXT if cell is None else '"' + cell.replace('"', '""') + '"' for cell in line) + "\n"
             longest = max(longest, 4 * len(written))
             file.write(written)
-    names = ["_sluice_row", "_sluice_fault", "_sluice_raw", *(f"c{position}" for position in range(width))]
+    names = ["_sluice_row", "_sluice_fault", "_sluice_raw", *(f"c{number}" for number in range(len(cells)))]
     columns = ", ".join(f"'{name}': '{'BIGINT' if name == '_sluice_row' else 'VARCHAR'}'" for name in names)
     sql = f"""
         SELECT * REPLACE (nullif(_sluice_fault, '') AS _sluice_fault)
@@ -42,5 +45,7 @@ def rewritten(
             nullstr = $no_text, allow_quoted_nulls = false, new_line = $line_end, parallel = false,
             max_line_size = {longest}
         )"""
-    parameters = {"path": str(path), "no_text": NO_TEXT, "line_end": "\n"}
-    return Records(sql=sql, parameters=parameters, cells={name: f"c{at}" for name, at in cells.items()}, fault=fault)
+    parameters = {"path": str(path), "no_text": NO_TEXT, "line_end": r"\n"}
+    return Records(
+        sql=sql, parameters=parameters, cells={name: f"c{number}" for number, name in enumerate(cells)}, fault=fault
+    )

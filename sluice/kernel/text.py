@@ -32,7 +32,7 @@ class Text:
     lines: int  # lines, the last one with or without a line feed
     quotes: bool  # the contract's quote character
     padded: bool  # a blank between a quote and the delimiter or line end beside it: readers differ about those
-    line_end: str  # of most lines at least
+    line_end: str  # in the words of DuckDB: `\n` or `\r\n`, each character escaped
     returns: bool  # a carriage return that is not followed by a line feed, or line feeds both with and without one
     nuls: bool
     long_lines: bool  # a megabyte without a line feed
@@ -122,7 +122,7 @@ class _Glance:
             lines=self.lines + (self._last not in {b"", b"\n"}),
             quotes=self.quotes,
             padded=self.padded or (self.quotes and bool(self._padding.search(self._edge + b"\n"))),
-            line_end="\r\n" if self._pairs else "\n",
+            line_end=r"\r\n" if self._pairs else r"\n",
             returns=not uniform,
             nuls=self.nuls,
             long_lines=self.long_lines,

@@ -91,15 +91,15 @@ class _ZstdFrames(io.RawIOBase):
         import zstandard  # noqa: PLC0415  # only .zst objects need it
 
         self._raw = raw
-        self._frame = lambda: zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
-        self._open = self._frame()
+        self._frames = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+        self._open = self._frames.decompressobj()
         self._begun = False
 
     def read(self, size: int = -1) -> bytes:  # noqa: ARG002  # a block is as long as its input makes it
         while True:
             packed = self._open.unused_data if self._open.eof else b""
             if self._open.eof:
-                self._open, self._begun = self._frame(), False
+                self._open, self._begun = self._frames.decompressobj(), False
             packed = packed or self._raw.read(_ZSTD_INPUT)
             if not packed:
                 if self._begun:
@@ -107,7 +107,7 @@ class _ZstdFrames(io.RawIOBase):
                 return b""
             self._begun = True
             if data := self._open.decompress(packed):
-                return cast("bytes", data)
+                return data
 
 
 def _broken_types() -> tuple[type[BaseException], ...]:

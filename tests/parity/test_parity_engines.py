@@ -18,7 +18,7 @@ import duckdb
 import pytest
 
 from sluice.contract.casts import strict_cast
-from sluice.contract.plan import PROVENANCE, REJECTS, Column, Mode, PartitionField, Plan, Rule
+from sluice.contract.plan import PROVENANCE, REJECTS, Column, Mode, PartitionField, Plan, Reading, Rule
 from sluice.distributed.connect import connect
 from sluice.distributed.cut import cut
 from sluice.distributed.transform import Sizes
@@ -181,6 +181,17 @@ def test_engines_agree(spark: Any, tmp_path: Path, case: str, mode: Mode) -> Non
     one, many = both(spark, tmp_path, plan(mode, partition=None if mode == "replace" else "day"), loads)
     assert_equal(one, many, tmp_path)
     assert sum(load.rows_read for load in many.loads) > 0
+
+
+def test_engines_agree_on_json_lines(spark: Any, tmp_path: Path) -> None:
+    lines = [json.dumps({"id": i, "day": "2024-02-15", "text": "two\nlines", "amount": i % 3 - 1}) for i in range(200)]
+    lines[150] = lines[10]
+    loads = put(connect(), next(RUNS), {"a.json": "\n".join(lines).encode()})
+    reading = Reading(format="json", missing_columns="null")
+    one, many = both(spark, tmp_path, replace(plan("append"), reading=reading), loads)
+    assert_equal(one, many, tmp_path)
+    assert [load.rows_read for load in many.loads] == [200]
+    assert {count.rule for load in many.loads for count in load.rejects} == {"minimum", "primaryKey"}
 
 
 def test_objects_are_really_cut_and_spread(spark: Any) -> None:

@@ -148,6 +148,16 @@ def test_a_doubt_anywhere_leaves_the_object_whole(data: bytes) -> None:
             assert cut(data, CSV, chunk_bytes=chunk, block=block) == [Chunk(start=0, end=len(data), first_row=1)]
 
 
+@pytest.mark.parametrize("odd", [b'{\n"row": 1}\n', b"\n", b"no object\n", b'{"row": 1},\n', b'{"row": 1}\r\n'])
+def test_json_that_is_not_an_object_a_line_stays_whole(odd: bytes) -> None:
+    lines = b"".join(b'{"row": %d}\n' % row for row in range(100))
+    assert len(cut(lines + lines, Reading(format="json"), chunk_bytes=300) or []) > 1
+    for block in (1, 7, 4096):
+        data = lines + odd + lines
+        parts = cut(data, Reading(format="json"), chunk_bytes=300, block=block)
+        assert parts == [Chunk(start=0, end=len(data), first_row=1)]
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     gaps=st.lists(st.integers(0, 3), min_size=20, max_size=40),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -51,9 +50,7 @@ def test_every_broken_rule_of_a_row_is_reported_with_ordinals(tmp_path: Path) ->
 
 def test_key_columns_are_required_without_a_rule_that_says_so(tmp_path: Path) -> None:
     case = run(tmp_path, HEADER + "NA,2024-01-01,1,a\n", plan())
-    assert case.rejects('row_number, "column", rule, reason') == [
-        (1, "id", "required", "expected a value, got 'NA'")
-    ]
+    assert case.rejects('row_number, "column", rule, reason') == [(1, "id", "required", "expected a value, got 'NA'")]
 
 
 def test_mistyped_required_cell_is_not_called_missing(tmp_path: Path) -> None:
@@ -136,7 +133,8 @@ def test_source_name_may_be_another_columns_name(tmp_path: Path) -> None:
 
 def test_quoted_names_cannot_leave_their_quotes(tmp_path: Path) -> None:
     name = 'a"; DROP TABLE examined; --'
-    case = run(tmp_path, 'id,"a""; DROP TABLE examined; --"\n1,x\n', plan(columns=(column("id", "long"), column("note", "string", source=name)), rules=()))
+    columns = (column("id", "long"), column("note", "string", source=name))
+    case = run(tmp_path, 'id,"a""; DROP TABLE examined; --"\n1,x\n', plan(columns=columns, rules=()))
     assert case.rows("id, note") == [(1, "x")]
 
 
@@ -151,12 +149,15 @@ def test_quoted_names_cannot_leave_their_quotes(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_header_refuses_the_object_and_names_the_columns(tmp_path: Path, header: str, reason: str) -> None:
-    case = run(tmp_path, {"things/bad": header + "1,2,3\n" if header else "", "things/good": HEADER + "1,,,\n"}, plan())
+    objects = {"things/bad": header + "1,2,3\n" if header else "", "things/good": HEADER + "1,,,\n"}
+    case = run(tmp_path, objects, plan())
     bad, good = case.outcome.loads
     assert bad.refused == f"file.columns: {reason}"
     assert (bad.rows_read, bad.rows_accepted, bad.rows_rejected, bad.rows_superseded) == (0, 0, 0, 0)
     assert good.rows_accepted == 1
-    assert case.rejects("object, row_number, ordinal, rule, reason") == [("things/bad", None, 1, "file.columns", reason)]
+    assert case.rejects("object, row_number, ordinal, rule, reason") == [
+        ("things/bad", None, 1, "file.columns", reason)
+    ]
 
 
 def test_missing_and_unknown_columns_are_taken_as_the_contract_says(tmp_path: Path) -> None:
@@ -254,5 +255,6 @@ def test_progress_tells_rows_after_each_source(tmp_path: Path) -> None:
 
 
 def test_plan_without_null_texts_takes_empty_text_as_text(tmp_path: Path) -> None:
-    case = run(tmp_path, HEADER + '1,2024-01-01,1,\n2,2024-01-01,1,""\n', replace(plan(), reading=Reading(null_texts=())))
+    text = HEADER + '1,2024-01-01,1,\n2,2024-01-01,1,""\n'
+    case = run(tmp_path, text, plan(reading=Reading(null_texts=())))
     assert case.rows("note") == [("",), ("",)]

@@ -87,12 +87,20 @@ def _play(project: Path, progress: Callable[[str], None], *, seconds: Callable[[
 def _none_failed(cloud: LocalCloud) -> None:
     failed = [execution for execution in cloud.executions() if execution.status != "SUCCEEDED"]
     if failed:
-        told = "; ".join(f"{one.machine} {one.name}: {one.status} {one.error} {one.cause[:500]}" for one in failed)
+        executions = "; ".join(f"{one.name}: {one.error} {one.cause[:200]}" for one in failed)
+        logs = "".join(
+            f"\n{_last_words(cloud, name)}" for name in sorted({i.function for i in cloud.invocations if i.failed})
+        )
         raise CommandError(
-            f"{len(failed)} executions of state machines did not succeed: {told}.",
+            f"{len(failed)} executions of state machines did not succeed: {executions}.{logs}",
             how="Nothing in the demo should fail: report it with this message.",
             code=Exit.INFRASTRUCTURE,
         )
+
+
+def _last_words(cloud: LocalCloud, function: str) -> str:
+    lines = [line for line in cloud.logs(function).splitlines() if "Error" in line]
+    return f"{function}: {lines[-1].strip()[:500] if lines else 'no error in its log'}"
 
 
 @contextmanager
