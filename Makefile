@@ -19,12 +19,12 @@ help: ## list the targets
 setup: $(STAMP) ## virtual environment with pinned, hash-checked packages
 
 $(STAMP): requirements.lock bootstrap.lock pyproject.toml
-	@echo "sluice: installing into $(VENV) with $(PYTHON) (once, about a minute)"
+	@echo "sluice: installing into $(VENV) with $(PYTHON) (once, a minute or two)"
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 		|| { echo "sluice needs Python 3.11, 3.12 or 3.13: install one, or say make PYTHON=/path/to/python3.12"; exit 2; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes bootstrap.lock requirements.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes bootstrap.lock requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 

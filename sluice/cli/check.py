@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from sluice.cli.screen import AsJson, emit, say, show, table, working
 
 if TYPE_CHECKING:
     from sluice.contract.plan import Plan
-    from sluice.kernel.outcome import LoadSummary, RejectCount
+    from sluice.kernel.outcome import LoadSummary, OutputFile, RejectCount
 
 _COUNTS = ("rows_read", "rows_accepted", "rows_rejected", "rows_superseded")
 
@@ -73,9 +74,18 @@ def _run(plan: Plan, files: Sequence[Path], out: Path | None) -> Sequence[LoadSu
     ]
     with TemporaryDirectory(prefix="sluice-check-") as folder:
         scratch = Path(folder)
-        target = out or scratch / "out"
-        outcome = transform(sources, plan, out=target, scratch=scratch / "spill", run_id="check")
+        outcome = transform(sources, plan, out=scratch / "out", scratch=scratch / "spill", run_id="check")
+        if out is not None:
+            _keep(outcome.files, out)
     return outcome.loads
+
+
+def _keep(files: Sequence[OutputFile], out: Path) -> None:
+    """Move the files to `data/` and `rejects/`, numbered: the kernel's own folders are its own business."""
+    for number, file in enumerate(files):
+        folder = out / file.kind
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.move(file.path, folder / f"{number:05d}.parquet")
 
 
 def _report(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary], *, as_json: bool) -> bool:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,11 +26,13 @@ def offline_aws(
     """Synthesize `project` and run its stacks in the block. `context` overrides settings, like `cdk synth -c`."""
     with TemporaryDirectory(prefix="sluice-") as folder:
         progress("Synthesizing the CloudFormation templates")
-        synthesize(project, Path(folder), context=context or {})
+        with ThreadPoolExecutor(1) as pool:
+            synthesis = pool.submit(synthesize, project, Path(folder), context=context or {})
+            # moto takes seconds to import, as synthesis does in its own process: do both at once.
+            from sluice.local.cloud import LocalCloud  # noqa: PLC0415
+            from sluice.local.template import UnsupportedTemplate  # noqa: PLC0415
+        synthesis.result()
         progress("Starting the offline AWS")
-        from sluice.local.cloud import LocalCloud  # noqa: PLC0415  (moto takes a second to import)
-        from sluice.local.template import UnsupportedTemplate  # noqa: PLC0415
-
         with ExitStack() as stack:
             try:
                 cloud = stack.enter_context(LocalCloud(Path(folder)))

@@ -58,13 +58,13 @@ def records(path: Path, plan: Plan, limits: Limits, *, key: str, skip_lines: int
         )
         for _ in islice(lines, skip_lines):
             pass
-        yield from _split(lines, _tokens(lines, plan.reading))
+        yield from _split(lines, plan.reading)
 
 
 def is_whole(line: str, reading: Reading) -> bool:
     """Whether a line taken by itself leaves no quote open and has none astray."""
     lines = _Lines([line], len(line))
-    return all(not record.fault for record in _split(lines, _tokens(lines, reading)))
+    return all(not record.fault for record in _split(lines, reading))
 
 
 class _FaultError(Exception):
@@ -95,6 +95,10 @@ class _Lines:
         self._left = self._most
         self.taken.clear()
 
+    def give_back(self) -> None:
+        self._returned.extendleft(reversed(self.taken))
+        self.begin()
+
     def give_back_all_but_first(self) -> None:
         self._returned.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
@@ -108,12 +112,15 @@ def _bounded(lines: Iterator[str], plan: Plan, limits: Limits, key: str) -> Iter
         yield line
 
 
-def _split(lines: _Lines, tokens: Iterator[list[str]] | _Tokens) -> Iterator[Record]:
-    """Records of the lines. One that goes wrong costs its first line; reading goes on with the next."""
+def _split(lines: _Lines, reading: Reading) -> Iterator[Record]:
+    """Yield the records of the lines. One that goes wrong costs its first line; reading goes on with the next."""
+    careful = _Tokens(lines, reading)
+    quick = _quick(lines, reading)
+    marks = (f" {reading.quote}", f"{reading.quote} ") if quick and reading.quote else ()
     while True:
         lines.begin()
         try:
-            cells, fault = next(tokens), ""
+            cells, fault = _read(lines, quick, careful, marks), ""
         except StopIteration:
             return
         except (_FaultError, csv.Error) as error:
@@ -125,25 +132,49 @@ def _split(lines: _Lines, tokens: Iterator[list[str]] | _Tokens) -> Iterator[Rec
             yield Record(cells, "".join(lines.taken).rstrip("\r\n"), fault)
 
 
-def _tokens(lines: _Lines, reading: Reading) -> Iterator[list[str]] | _Tokens:
-    """The csv module for the dialects that it reads as DuckDB does, our own reading for the others."""
-    if len(reading.delimiter) == 1 and reading.escape in {reading.quote, ""}:
-        csv.field_size_limit(_NO_LIMIT)  # lines are bounded already
-        if not reading.quote:
-            return csv.reader(lines, delimiter=reading.delimiter, quoting=csv.QUOTE_NONE, strict=True)
-        return csv.reader(lines, delimiter=reading.delimiter, quotechar=reading.quote, strict=True)
-    return _Tokens(lines, reading)
+def _read(lines: _Lines, quick: Iterator[list[str]] | None, careful: _Tokens, marks: Sequence[str]) -> list[str]:
+    """Read one record; again, where a blank stands beside a quote: there the csv module differs from DuckDB."""
+    if quick is None:
+        return next(careful)
+    failure = None
+    try:
+        cells = next(quick)
+    except (_FaultError, csv.Error) as error:
+        failure = error
+    if any(mark in line for line in lines.taken for mark in marks):
+        lines.give_back()
+        return next(careful)
+    if failure:
+        raise failure
+    return cells
+
+
+def _quick(lines: _Lines, reading: Reading) -> Iterator[list[str]] | None:
+    """Return the csv module's reader for the dialects that it knows as DuckDB does."""
+    if len(reading.delimiter) != 1 or reading.escape not in {reading.quote, ""}:
+        return None
+    csv.field_size_limit(_NO_LIMIT)  # lines are bounded already
+    if not reading.quote:
+        return csv.reader(lines, delimiter=reading.delimiter, quoting=csv.QUOTE_NONE, strict=True)
+    return csv.reader(lines, delimiter=reading.delimiter, quotechar=reading.quote, strict=True)
 
 
 class _Tokens:
-    """The cells of one record after the other, for delimiters of several characters and for escapes of their own."""
+    """The cells of one record after the other, by the rules of DuckDB's reader.
+
+    A cell is quoted if it begins with a quote or with one blank and a quote; blanks may follow the closing quote.
+    """
 
     def __init__(self, lines: _Lines, reading: Reading) -> None:
         quote, escape = re.escape(reading.quote), re.escape(reading.escape or reading.quote)
+        if not quote:
+            quote = escape = r"(?!)"  # which is nowhere
         inner = rf"[^{quote}]|{quote}{quote}" if escape == quote else rf"[^{quote}{escape}]|{escape}."
-        self._quoted = re.compile(rf"{quote}((?:{inner})*+){quote}" if quote else r"(?!)", re.DOTALL)
+        before, after = ("", "") if reading.delimiter == " " else (" ?", " *+")
+        self._quoted = re.compile(rf"{before}{quote}((?:{inner})*+){quote}{after}", re.DOTALL)
+        self._begun = re.compile(before + quote)
         self._escaped = re.compile(rf"{escape}(.)", re.DOTALL)
-        self._lines, self._quote, self._delimiter = lines, reading.quote, reading.delimiter
+        self._lines, self._delimiter = lines, reading.delimiter
 
     def __iter__(self) -> Iterator[list[str]]:
         return self
@@ -165,7 +196,7 @@ class _Tokens:
         cells: list[str] = []
         at = 0
         while True:
-            if self._quote and text.startswith(self._quote, at):
+            if self._begun.match(text, at):
                 found = self._quoted.match(text, at)
                 if found is None:
                     return None

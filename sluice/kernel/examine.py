@@ -17,6 +17,7 @@ from sluice.kernel.records import Records
 
 # Columns of an examined record beside the plan's columns and the provenance columns.
 RAW = "_sluice_raw"  # the record as it stood; NULL where nothing can be wrong with it any more
+BAD = "_sluice_bad"  # whether the record is rejected
 BROKEN = "_sluice_broken"  # list of BREACH, NULL for a record that is accepted
 BREACH = 'STRUCT("column" VARCHAR, "rule" VARCHAR, "reason" VARCHAR, "value" VARCHAR, "stops" BOOLEAN)'
 
@@ -34,49 +35,57 @@ _PROVENANCE_SQL = {
 
 @dataclass(frozen=True, kw_only=True)
 class _Breach:
-    """A way to break the plan: `condition` is SQL that is true where a record does, `reason` and `value` tell how."""
+    """A way to break the plan. `sound` is SQL that is false where a record does, `reason` and `value` tell how.
+
+    It counts only where nothing is wrong before (`unless`): a record of the wrong shape has no cells to judge, and a
+    cell of the wrong type no value.
+    """
 
     column: str | None
     rule: str
-    condition: str
+    sound: str
     reason: str
     value: str = "NULL"
-    severity: str = "reject"
+    unless: str = "_sluice_fault IS NOT NULL"
+    stops: bool = False
 
     @property
     def entry(self) -> str:
         column = "NULL" if self.column is None else literal(self.column)
         return (
-            f"CASE WHEN {self.condition} THEN {{'column': {column}, 'rule': {literal(self.rule)}, "
-            f"'reason': {self.reason}, 'value': {self.value}, 'stops': {literal(self.severity == 'stop')}}} END"
+            f"CASE WHEN NOT ({self.unless}) AND ({self.sound}) IS FALSE THEN {{'column': {column}, "
+            f"'rule': {literal(self.rule)}, 'reason': {self.reason}, 'value': {self.value}, "
+            f"'stops': {literal(self.stops)}}} END"
         )
 
 
 def examined(records: Records, plan: Plan, source: SourceFile, *, run_id: str) -> tuple[str, dict[str, Any]]:
-    """SQL and parameters of the examined records: plan columns, provenance, RAW, BROKEN."""
-    texts = {name: f"_sluice_text_{number}" for number, name in enumerate(records.cells)}
-    broken = list(_breaches(plan, records, texts))
-    cells = [f"{_nulled(cell, plan)} AS {quote(name)}, {cell} AS {texts[name]}" for name, cell in records.cells.items()]
+    """SQL and parameters of the examined records: plan columns, provenance, RAW, BAD, BROKEN."""
+    given = {name: f"_sluice_given_{number}" for number, name in enumerate(records.cells)}
+    breaches = list(_breaches(plan, records, given))
+    own = ["_sluice_row", "_sluice_fault", *records.columns]
+    cells = [f"{_nulled(cell, plan)} AS {quote(name)}" for name, cell in records.cells.items()]
     cells += [f"NULL::VARCHAR AS {quote(name)}" for name in sources(plan) if name not in records.cells]
-    casted = [f"{text}, {quote(name)} IS NOT NULL AS {text}_given" for name, text in texts.items()]
+    casted = [f"{quote(name)} IS NOT NULL AS {flag}" for name, flag in given.items()]
     casted += [f"{column.cast} AS {quote(column.name)}" for column in plan.columns if column.source is not None]
     derived = [f"{column.cast} AS {quote(column.name)}" for column in plan.columns if column.source is None]
     result = [quote(column.name) for column in plan.columns]
     result += [f"{_PROVENANCE_SQL[name]} AS {name}" for name, _ in PROVENANCE]
     result += [
-        f"{RAW if rejects_repeats(plan) else f'CASE WHEN _sluice_bad THEN {RAW} END'} AS {RAW}",
-        f"{_listed('_sluice_bad', broken)} AS {BROKEN}",
+        f"{records.raw if rejects_repeats(plan) else f'CASE WHEN {BAD} THEN {records.raw} END'} AS {RAW}",
+        BAD,
+        f"CASE WHEN {BAD} THEN {_listed(breaches)} END AS {BROKEN}",
     ]
     sql = f"""
     WITH records AS ({records.sql}
     ), cells AS (
-        SELECT _sluice_row, _sluice_fault, {RAW}, {_lines(cells)} FROM records
+        SELECT {_lines([*own, *cells])} FROM records
     ), casted AS (
-        SELECT _sluice_row, _sluice_fault, {RAW}, {_lines(casted)} FROM cells
+        SELECT {_lines([*own, *casted])} FROM cells
     ), typed AS (
         SELECT {_lines(["*", *derived])} FROM casted
     ), judged AS (
-        SELECT *, {_any(broken)} AS _sluice_bad FROM typed
+        SELECT *, NOT coalesce({_all(breaches)}, true) AS {BAD} FROM typed
     )
     SELECT {_lines(result)} FROM judged"""
     return sql, {
@@ -96,37 +105,43 @@ def rejects_repeats(plan: Plan) -> bool:
     return bool(plan.primary_key) and plan.mode != "merge"
 
 
-def _breaches(plan: Plan, records: Records, texts: Mapping[str, str]) -> Iterator[_Breach]:
+def _breaches(plan: Plan, records: Records, given: Mapping[str, str]) -> Iterator[_Breach]:
     """Yield every way to break this plan, in the order in which they are reported.
 
     Rules that only warn are none: they are counted among the accepted records, later.
     """
-    yield _Breach(column=None, rule=records.fault, condition="_sluice_fault IS NOT NULL", reason="_sluice_fault")
+    shaped = "_sluice_fault IS NULL"
+    yield _Breach(column=None, rule=records.fault, sound=shaped, reason="_sluice_fault", unless="false")
     for column in plan.columns:
-        yield from _column_breaches(column, plan, texts.get(column.source or ""))
+        yield from _column_breaches(column, plan, records.cells, given)
     for rule in plan.rules:
         if rule.column is None and rule.severity != "warn":
-            condition = f"_sluice_fault IS NULL AND ({rule.predicate}) IS FALSE"
             reason = literal(f"expected {rule.expected}")
-            yield _Breach(column=None, rule=rule.name, condition=condition, reason=reason, severity=rule.severity)
+            stops = rule.severity == "stop"
+            yield _Breach(column=None, rule=rule.name, sound=rule.predicate, reason=reason, stops=stops)
 
 
-def _column_breaches(column: Column, plan: Plan, text: str | None) -> Iterator[_Breach]:
-    """A cell of the wrong type breaks `type` and no other rule of its column: there is no value to judge."""
+def _column_breaches(
+    column: Column, plan: Plan, cells: Mapping[str, str], given: Mapping[str, str]
+) -> Iterator[_Breach]:
     name = quote(column.name)
-    value = text or ("NULL" if column.source else f"CAST({name} AS VARCHAR)")
+    value = cells.get(column.source or "") or ("NULL" if column.source else f"CAST({name} AS VARCHAR)")
     shown = f"coalesce({_shown(value)}, 'nothing')" if value != "NULL" else "'nothing'"
-    typed = "_sluice_fault IS NULL"
-    if text and column.type != "string":
-        condition = f"{typed} AND {text}_given AND {name} IS NULL"
+    unless = "_sluice_fault IS NOT NULL"
+    if (flag := given.get(column.source or "")) and column.type != "string":
         reason = f"{literal(f'expected {column.expected or column.type}, got ')} || {shown}"
-        yield _Breach(column=column.name, rule="type", condition=condition, reason=reason, value=value)
-        typed += f" AND NOT ({text}_given AND {name} IS NULL)"
+        sound = f"NOT {flag} OR {name} IS NOT NULL"
+        yield _Breach(column=column.name, rule="type", sound=sound, reason=reason, value=value)
+        unless += f" OR NOT ({sound})"
     for rule in _rules(column, plan):
-        condition = f"{typed} AND ({rule.predicate}) IS FALSE"
-        reason = f"{literal(f'expected {rule.expected}, got ')} || {shown}"
         yield _Breach(
-            column=column.name, rule=rule.name, condition=condition, reason=reason, value=value, severity=rule.severity
+            column=column.name,
+            rule=rule.name,
+            sound=rule.predicate,
+            reason=f"{literal(f'expected {rule.expected}, got ')} || {shown}",
+            value=value,
+            unless=unless,
+            stops=rule.severity == "stop",
         )
 
 
@@ -152,20 +167,17 @@ def _nulled(cell: str, plan: Plan) -> str:
     return f"CASE WHEN {cell} NOT IN ({nulls}) THEN {cell} END" if nulls else cell
 
 
-def _any(breaches: list[_Breach]) -> str:
-    """True where a record has any of the breaches; as a tree, since DuckDB bounds the depth of an expression."""
+def _all(breaches: list[_Breach]) -> str:
+    """False where a record has any of the breaches; as a tree, since DuckDB bounds the depth of an expression."""
     if len(breaches) > 1:
         middle = len(breaches) // 2
-        return f"({_any(breaches[:middle])} OR {_any(breaches[middle:])})"
-    return f"({breaches[0].condition})" if breaches else "false"
+        return f"({_all(breaches[:middle])} AND {_all(breaches[middle:])})"
+    return f"({breaches[0].sound})"
 
 
-def _listed(condition: str, breaches: list[_Breach]) -> str:
-    if not breaches:
-        return f"CAST(NULL AS {BREACH}[])"
+def _listed(breaches: list[_Breach]) -> str:
     entries = f"[{_lines([breach.entry for breach in breaches])}]"
-    found = f"list_filter({entries}, lambda breach: breach IS NOT NULL)"
-    return f"CASE WHEN {condition} THEN CAST({found} AS {BREACH}[]) END"
+    return f"CAST(list_filter({entries}, lambda breach: breach IS NOT NULL) AS {BREACH}[])"
 
 
 def _lines(items: list[str]) -> str:

@@ -95,7 +95,8 @@ def _delimited(
     names = sources(plan) if names is None else names
     cells = positions(names, plan, key=source.key)
     width = len(names)
-    if width <= _WIDE and not (text.returns or text.nuls or text.long_lines or text.padded):
+    doubts = text.returns or text.nuls or text.long_lines or text.reopened or (text.quotes and text.escapes)
+    if width <= _WIDE and not doubts:
         fast = csv_records(
             text, plan, width=width, cells=cells, first_row=first_row, header=header, skip_lines=skip_lines
         )
@@ -126,7 +127,7 @@ class _Lines:
             return True
         if not self.text.quotes:
             return unaccounted == empty_lines(self.text.path)
-        query = f"""
-        SELECT sum(length(_sluice_raw) - length(replace(_sluice_raw, chr(10), ''))) FROM ({self.records.sql})"""
+        raw = self.records.raw
+        query = f"SELECT sum(length({raw}) - length(replace({raw}, chr(10), ''))) FROM ({self.records.sql})"
         (inside,) = connection.execute(query, dict(self.records.parameters)).fetchone() or (0,)
         return bool(unaccounted == int(inside or 0) + empty_lines(self.text.path, trailing=True))

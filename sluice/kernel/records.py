@@ -20,17 +20,24 @@ NO_TEXT = "\x1d\x1e\x1fsluice\x1f\x1e\x1d"
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """A relation of records.
+    """A relation of records, and how to read it.
 
-    Its columns: `_sluice_row` (1 for the first record), `_sluice_fault` (what is expected and what was found; NULL
-    where the record has the right shape), `_sluice_raw` (the record as text) and cells, VARCHAR. `cells` maps source
-    columns to cell expressions. A record with a fault breaks the rule `fault`.
+    Its columns are `_sluice_row` (1 for the first record), `_sluice_fault` (what is expected and what was found; NULL
+    where the record has the right shape) and `columns`. `cells` maps source columns to VARCHAR expressions over them,
+    and `raw` is one, too: the record as text. A record with a fault breaks the rule `fault`.
     """
 
     sql: str
     parameters: Mapping[str, Any]
+    columns: Sequence[str]
     cells: Mapping[str, str]
+    raw: str
     fault: str = "row.fields"
+
+
+def cell_names(width: int) -> list[str]:
+    """Return names for the cells of a record that no source column has."""
+    return [f"_sluice_cell_{number}" for number in range(width)]
 
 
 def csv_records(
@@ -42,18 +49,17 @@ def csv_records(
     quote. Whoever uses it must account for the lines (`read`).
     """
     reading = plan.reading
-    names = [f"c{position}" for position in range(width)]
-    columns = ", ".join(f"'{name}': 'VARCHAR'" for name in (*names, "extra"))
+    *names, extra = all_names = cell_names(width + 1)
+    columns = ", ".join(f"'{name}': 'VARCHAR'" for name in all_names)
     found = f"len(list_filter([{', '.join(names)}], lambda cell: cell IS NOT NULL))"
     sql = f"""
         SELECT
             row_number() OVER () + $first_row - {int(header)} AS _sluice_row,
             CASE
-                WHEN extra IS NOT NULL THEN 'expected {width} cells, got more'
+                WHEN {extra} IS NOT NULL THEN 'expected {width} cells, got more'
                 WHEN {names[-1]} IS NULL THEN 'expected {width} cells, got ' || {found}
             END AS _sluice_fault,
-            {_joined((*names, "extra"), quotes=text.quotes)} AS _sluice_raw,
-            {", ".join(names)}
+            {", ".join(all_names)}
         FROM read_csv(
             $path, columns = {{{columns}}}, auto_detect = false, header = false, skip = {skip_lines},
             delim = $delimiter, quote = $quote, escape = $escape, nullstr = $no_text, null_padding = true,
@@ -68,21 +74,30 @@ def csv_records(
         "line_end": text.line_end,
         "no_text": NO_TEXT,
     }
-    wrapped = f"SELECT * FROM ({sql}) WHERE _sluice_row > $first_row" if header else sql
-    return Records(sql=wrapped, parameters=parameters, cells={name: f"c{at}" for name, at in cells.items()})
+    return Records(
+        sql=f"SELECT * FROM ({sql}) WHERE _sluice_row > $first_row" if header else sql,
+        parameters=parameters,
+        columns=all_names,
+        cells={name: names[at] for name, at in cells.items()},
+        raw=_joined(all_names, quotes=text.quotes),
+    )
 
 
 def parquet_records(path: Path, *, names: Sequence[str], cells: Mapping[str, int]) -> Records:
     """Read a Parquet file; each value becomes the text that a file of text would have for it."""
+    columns = cell_names(len(names))
+    values = ", ".join(f"{quote(name)} AS {column}" for name, column in zip(names, columns, strict=True))
     sql = f"""
-        SELECT
-            file_row_number + 1 AS _sluice_row, NULL::VARCHAR AS _sluice_fault,
-            CAST(to_json(struct_pack({", ".join(f"{quote(name)} := {quote(name)}" for name in names)})) AS VARCHAR)
-                AS _sluice_raw,
-            {", ".join(f"CAST({quote(name)} AS VARCHAR) AS c{position}" for position, name in enumerate(names))}
+        SELECT file_row_number + 1 AS _sluice_row, NULL::VARCHAR AS _sluice_fault, {values}
         FROM read_parquet($path, file_row_number = true, hive_partitioning = false)"""
-    parameters = {"path": str(path)}
-    return Records(sql=sql, parameters=parameters, cells={name: f"c{at}" for name, at in cells.items()})
+    record = ", ".join(f"{quote(name)} := {column}" for name, column in zip(names, columns, strict=True))
+    return Records(
+        sql=sql,
+        parameters={"path": str(path)},
+        columns=columns,
+        cells={name: f"CAST({columns[at]} AS VARCHAR)" for name, at in cells.items()},
+        raw=f"CAST(to_json(struct_pack({record})) AS VARCHAR)",
+    )
 
 
 def _joined(names: Sequence[str], *, quotes: bool) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sluice.kernel.delimited import Record
-from sluice.kernel.records import NO_TEXT, Records
+from sluice.kernel.records import NO_TEXT, Records, cell_names
 
 _LINE = 2 << 20  # what DuckDB's reader takes without being asked
 _KEPT = 1 << 20  # characters of raw text kept for a reject
@@ -36,16 +36,20 @@ def rewritten(
             written = ",".join(NO_TEXT if cell is None else '"' + cell.replace('"', '""') + '"' for cell in line) + "\n"
             longest = max(longest, 4 * len(written))
             file.write(written)
-    names = ["_sluice_row", "_sluice_fault", "_sluice_raw", *(f"c{number}" for number in range(len(cells)))]
-    columns = ", ".join(f"'{name}': '{'BIGINT' if name == '_sluice_row' else 'VARCHAR'}'" for name in names)
+    columns = ["_sluice_raw", *cell_names(len(cells))]
+    kinds = {"_sluice_row": "BIGINT", "_sluice_fault": "VARCHAR", **dict.fromkeys(columns, "VARCHAR")}
     sql = f"""
         SELECT * REPLACE (nullif(_sluice_fault, '') AS _sluice_fault)
         FROM read_csv(
-            $path, columns = {{{columns}}}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
-            nullstr = $no_text, allow_quoted_nulls = false, new_line = $line_end, parallel = false,
-            max_line_size = {longest}
+            $path, columns = {{{", ".join(f"'{name}': '{kind}'" for name, kind in kinds.items())}}},
+            auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', nullstr = $no_text,
+            allow_quoted_nulls = false, new_line = $line_end, parallel = false, max_line_size = {longest}
         )"""
-    parameters = {"path": str(path), "no_text": NO_TEXT, "line_end": r"\n"}
     return Records(
-        sql=sql, parameters=parameters, cells={name: f"c{number}" for number, name in enumerate(cells)}, fault=fault
+        sql=sql,
+        parameters={"path": str(path), "no_text": NO_TEXT, "line_end": r"\n"},
+        columns=columns,
+        cells=dict(zip(cells, columns[1:], strict=True)),
+        raw="_sluice_raw",
+        fault=fault,
     )

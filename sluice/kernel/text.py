@@ -18,7 +18,7 @@ from sluice.kernel.unpack import blocks, compression
 
 _BOM = "\ufeff".encode()
 _UTF8 = {"utf-8", "utf-8-sig"}
-_EDGE = 64  # bytes on each side of a block's edge that are looked at together
+_EDGE = 64  # bytes on each side of a block's border that are looked at together
 _TAIL = 1 << 16  # more empty lines than this at the end of a file are counted in vain
 _LONG = 1 << 20  # DuckDB's CSV reader takes lines up to twice this; a block holds no longer ones
 
@@ -31,7 +31,8 @@ class Text:
     size: int
     lines: int  # lines, the last one with or without a line feed
     quotes: bool  # the contract's quote character
-    padded: bool  # a blank between a quote and the delimiter or line end beside it: readers differ about those
+    escapes: bool  # an escape character that is not the quote
+    reopened: bool  # a quote, blanks, a quote, not all of a cell: DuckDB would join the two sides
     line_end: str  # in the words of DuckDB: `\n` or `\r\n`, each character escaped
     returns: bool  # a carriage return that is not followed by a line feed, or line feeds both with and without one
     nuls: bool
@@ -84,12 +85,11 @@ class _Glance:
 
     def __init__(self, reading: Reading) -> None:
         self._quote = reading.quote.encode()
-        quote, delimiter = re.escape(self._quote), re.escape(reading.delimiter.encode())
-        self._padding = re.compile(
-            rb"%b +%b|%b +%b|\n +%b|%b +[\r\n]" % (delimiter, quote, quote, delimiter, quote, quote)
-        )
-        self._edge = b"\n"  # what stands before the first record of a block
-        self.padded = False
+        quote, delimiter = re.escape(self._quote), re.escape(reading.delimiter.encode()[-1:])
+        self._gap = re.compile(rb"%b(?<![%b\r\n]%b) +%b" % (quote, delimiter, quote, quote))
+        self._edge = b"\n"  # the end of the block before
+        self._escape = reading.escape.encode() if reading.escape != reading.quote else b""
+        self.escapes = self.reopened = False
         self.size = self.lines = self._pairs = self._singles = self._run = 0
         self.quotes = self.nuls = self.long_lines = False
         self._last = b""
@@ -99,8 +99,9 @@ class _Glance:
         self.size += len(block)
         self.lines += feeds
         self.quotes = self.quotes or bool(self._quote and self._quote in block)
-        if self.quotes and not self.padded:
-            self.padded = bool(self._padding.search(block) or self._padding.search(self._edge + block[:_EDGE]))
+        self.escapes = self.escapes or bool(self._escape and self._escape in block)
+        if self.quotes and not self.reopened:
+            self.reopened = bool(self._gap.search(self._edge + block[:_EDGE]) or self._gap.search(block))
         self._edge = block[-_EDGE:] or self._edge
         self.nuls = self.nuls or b"\0" in block
         self.long_lines = self.long_lines or self._run + (block.find(b"\n") if feeds else len(block)) > _LONG
@@ -121,7 +122,8 @@ class _Glance:
             size=self.size,
             lines=self.lines + (self._last not in {b"", b"\n"}),
             quotes=self.quotes,
-            padded=self.padded or (self.quotes and bool(self._padding.search(self._edge + b"\n"))),
+            escapes=self.escapes,
+            reopened=self.reopened,
             line_end=r"\r\n" if self._pairs else r"\n",
             returns=not uniform,
             nuls=self.nuls,

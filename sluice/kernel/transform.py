@@ -14,7 +14,7 @@ from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
-from sluice.kernel.examine import BREACH, BROKEN, RAW, examined
+from sluice.kernel.examine import BAD, BREACH, BROKEN, RAW, examined
 from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
 from sluice.kernel.read import Attempt, attempts
 from sluice.kernel.rejects import Refusals
@@ -61,7 +61,7 @@ def create_examined(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     """Make the empty table `examined`."""
     columns = [(column.name, duckdb_type(column.type)) for column in plan.columns]
     columns += [(name, duckdb_type(kind)) for name, kind in PROVENANCE]
-    columns += [(RAW, "VARCHAR"), (BROKEN, f"{BREACH}[]")]
+    columns += [(RAW, "VARCHAR"), (BAD, "BOOLEAN"), (BROKEN, f"{BREACH}[]")]
     connection.execute(f"CREATE TEMP TABLE examined ({', '.join(f'{quote(name)} {kind}' for name, kind in columns)})")
 
 

@@ -15,7 +15,7 @@ import duckdb
 from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import literal, quote
 from sluice.kernel.account import summaries
-from sluice.kernel.examine import BROKEN, RAW, rejects_repeats
+from sluice.kernel.examine import BAD, BROKEN, RAW, rejects_repeats
 from sluice.kernel.outcome import Outcome, OutputFile
 from sluice.kernel.partition import Written, partition_expressions, write_parquet
 from sluice.kernel.rejects import REFUSALS, Refusals, broken_entries, create_refusals, repeated_entries
@@ -81,22 +81,21 @@ def _sort(
     field_ids: Mapping[str, int] | None,
 ) -> tuple[tuple[Written, ...], list[Written]]:
     """Write accepted records by partition and the others aside; return both kinds of files."""
-    bad = f"{BROKEN} IS NOT NULL"
     carried = f"to_json({{'raw': {RAW}, 'breaches': {BROKEN}}})"
     columns = [quote(column.name) for column in plan.columns]
     columns += [
-        f"CASE WHEN {bad} THEN CAST({carried} AS VARCHAR) ELSE {name} END AS {name}" if name == _CARRIER else name
+        f"CASE WHEN {BAD} THEN CAST({carried} AS VARCHAR) ELSE {name} END AS {name}" if name == _CARRIER else name
         for name, _ in PROVENANCE
     ]
-    query = f"SELECT {', '.join(columns)}, {bad} AS _sluice_bad FROM {relation}"
-    partitions = [f"CASE WHEN NOT _sluice_bad THEN {part} END" for part in partition_expressions(plan)]
+    query = f"SELECT {', '.join(columns)}, {BAD} FROM {relation}"
+    partitions = [f"CASE WHEN NOT {BAD} THEN {part} END" for part in partition_expressions(plan)]
     files = write_parquet(
         connection,
         query,
         folder=folder,
         parameters=parameters,
-        partitions=[*partitions, "_sluice_bad"],
-        hidden=["_sluice_bad"],
+        partitions=[*partitions, BAD],
+        hidden=[BAD],
         field_ids=field_ids,
     )
     aside = [file for file in files if file.partition[-1] == "true"]

@@ -51,9 +51,7 @@ def read_head(s3: S3Client, *, bucket: str, key: str, version_id: str, length: i
     return found["Body"].read(), int(found["ContentRange"].rpartition("/")[2])
 
 
-def _get_range(
-    s3: S3Client, bucket: str, version: tuple[str, str], start: int, end: int
-) -> GetObjectOutputTypeDef:
+def _get_range(s3: S3Client, bucket: str, version: tuple[str, str], start: int, end: int) -> GetObjectOutputTypeDef:
     key, version_id = version
     try:
         return s3.get_object(Bucket=bucket, Key=key, VersionId=version_id, Range=f"bytes={start}-{end - 1}")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import ClassVar
 
+import boto3
 import pytest
 
 from sluice.errors import StaleRunError, TransientError
-from sluice.ledger.model import load_id
-from tests.stage.core_world import ITEMS, MERGED, World, csv
+from sluice.ledger.model import Lease, ObjectState, load_id
+from sluice.ledger.table import Ledger
+from sluice.stages.ingest import ingest
+from tests.stage.core_world import ITEMS, MERGED, REGION, World, csv
 from tests.stage.moto_server import moto_server
 
 ROW = csv((1, "2024-01-10", 1))
@@ -39,8 +43,6 @@ def test_a_load_that_was_registered_but_never_woken_is_woken_by_the_redelivery(e
 
     def broken(_: str) -> None:
         raise TransientError("Step Functions is throttled")
-
-    from sluice.stages.ingest import ingest  # noqa: PLC0415
 
     tried = ingest(
         [("m0", event)],
@@ -107,6 +109,42 @@ def test_a_claim_that_died_before_it_was_written_counts_its_attempt_once(endpoin
     world.ledger.attempt(world.ledger.pending("items"), run_id="items-1")
     claimed = world.claim()
     assert [(load.attempts, load.fresh, load.action) for load in claimed.loads] == [(1, True, "put")]
+
+
+def test_a_load_that_another_run_takes_at_the_same_moment_is_not_fresh(endpoint: str) -> None:
+    world = World(endpoint)
+
+    class Racing(Ledger):
+        def object_states(self, dataset: str, keys: Iterable[str]) -> Mapping[str, ObjectState]:
+            world.ledger.attempt(world.ledger.pending(dataset), run_id="items-0")
+            return super().object_states(dataset, keys)
+
+    world.ingest(world.put("a.csv", ROW))
+    table = boto3.resource("dynamodb", region_name=REGION).Table(world.settings.ledger_table)
+    honest, world.ledger = world.ledger, Racing(table)
+    claimed = world.claim()
+    world.ledger = honest
+    assert [(load.attempts, load.fresh) for load in claimed.loads] == [(2, False)]
+
+
+def test_who_read_the_lease_long_ago_cannot_set_its_fence_back(endpoint: str) -> None:
+    world = World(endpoint)
+
+    class Racing(Ledger):
+        stale: ClassVar[list[Lease]] = []
+
+        def lease(self, dataset: str) -> Lease:
+            return self.stale.pop() if self.stale else super().lease(dataset)
+
+    racing = Racing(boto3.resource("dynamodb", region_name=REGION).Table(world.settings.ledger_table))
+    for _ in range(2):
+        racing.stale.append(world.ledger.lease("items"))
+        first = world.ledger.acquire("items", now=100, seconds=60)
+        assert world.ledger.release("items", run_id=first.run_id or "")
+        second = world.ledger.acquire("items", now=100, seconds=60)
+        assert racing.acquire("items", now=100, seconds=60) == second
+        assert second.fence == first.fence + 1
+        assert world.ledger.release("items", run_id=second.run_id or "")
 
 
 def test_the_bucket_decides_whatever_the_order_of_events(endpoint: str) -> None:

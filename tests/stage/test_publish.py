@@ -13,7 +13,7 @@ from sluice.errors import StaleRunError
 from sluice.kernel.outcome import LoadSummary, RejectCount
 from sluice.lake.pruning import holding
 from sluice.stages.holding import held_back
-from tests.stage.core_world import ITEMS, MERGED, World, csv
+from tests.stage.core_world import ITEMS, MERGED, Crash, World, csv, faults
 from tests.stage.moto_server import moto_server
 
 JANUARY, FEBRUARY = "2024-01-10", "2024-02-10"
@@ -199,7 +199,8 @@ def test_files_of_a_group_without_a_result_are_not_published(endpoint: str) -> N
     world.ingest(world.put("a.csv", csv((1, JANUARY, 1))), world.put("b.csv", csv((2, JANUARY, 1))))
     world.claim()
     world.transform(0)
-    world.publish()
+    with faults(world, at=0, when="before", crash=True, effects=("UpdateTable",)), pytest.raises(Crash):
+        world.publish()
     world.transform(1)  # too late: the decision has been made
     world.publish()
     settled = world.settle()

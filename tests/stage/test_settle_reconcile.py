@@ -114,7 +114,7 @@ def test_a_load_that_arrives_while_a_run_is_busy_wakes_the_next_run(endpoint: st
     world = World(endpoint)
     world.ingest(world.put("a.csv", ROW))
     world.claim()
-    world.ingest(world.put("b.csv", csv((2, DAY, 1))))
+    assert world.ingest(world.put("b.csv", csv((2, DAY, 1)))).errors == ()
     assert world.executions() == ["items-1"]
     world.transform()
     world.publish()

@@ -38,7 +38,11 @@ def notes(**reading: Any) -> Plan:
         ('"two\nlines"', "two\nlines"),
         ('"two\r\nlines"', "two\r\nlines"),
         ('a"b', 'a"b'),
-        (' "a"', ' "a"'),
+        (' "a,b"', "a,b"),
+        ('  "a"', '  "a"'),
+        ('"a,b"  ', "a,b"),
+        ('"a "" b "', 'a " b '),
+        ('" "', " "),
         (" a ", " a "),
         ('""', None),
         ("é😀", "é😀"),
@@ -57,7 +61,9 @@ def test_cell_is_read_as_it_is_written(tmp_path: Path, cell: str, value: str | N
         ('1,"open', "expected a closing quote, got none"),
         ('"open,1', "expected a closing quote, got none"),
         ('1,"a" b', "expected a delimiter or the end of the line after a closing quote, got more text"),
-        ('1,"a" ', "expected a delimiter or the end of the line after a closing quote, got more text"),
+        ('1, "a" b', "expected a delimiter or the end of the line after a closing quote, got more text"),
+        ('1,"x" "a"', "expected a delimiter or the end of the line after a closing quote, got more text"),
+        ('1, "open', "expected a closing quote, got none"),
     ],
 )
 @pytest.mark.parametrize("after", ["2,good\n", '2,"good"\n3,"also ""good"""\n'])

@@ -60,7 +60,7 @@ def _play(project: Path, progress: Callable[[str], None], *, seconds: Callable[[
     ):
         target = Target.from_environment(os.environ)
         deployed = seconds()
-        sent = play(cloud, raw_bucket=target.raw_bucket, progress=progress)
+        sent = play(cloud, target, progress=progress)
         arrived = seconds()
         _none_failed(cloud)
         work, calls = cloud.work(), len(cloud.calls)
