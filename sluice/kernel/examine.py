@@ -16,7 +16,7 @@ from sluice.kernel.outcome import SourceFile
 from sluice.kernel.records import Records
 
 # Columns of an examined record beside the plan's columns and the provenance columns.
-RAW = "_sluice_raw"  # the record as it stood; NULL where nothing can be wrong with it any more
+RAW = "_sluice_raw"  # the record as it stood; may be NULL where it is accepted
 BAD = "_sluice_bad"  # whether the record is rejected
 BROKEN = "_sluice_broken"  # list of BREACH, NULL for a record that is accepted
 BREACH = 'STRUCT("column" VARCHAR, "rule" VARCHAR, "reason" VARCHAR, "value" VARCHAR, "stops" BOOLEAN)'
@@ -59,8 +59,13 @@ class _Breach:
         )
 
 
-def examined(records: Records, plan: Plan, source: SourceFile, *, run_id: str) -> tuple[str, dict[str, Any]]:
-    """SQL and parameters of the examined records: plan columns, provenance, RAW, BAD, BROKEN."""
+def examined(
+    records: Records, plan: Plan, source: SourceFile, *, run_id: str, every_text: bool
+) -> tuple[str, dict[str, Any]]:
+    """Return SQL and parameters of the examined records: plan columns, provenance, RAW, BAD, BROKEN.
+
+    RAW is there for bad records, and for all of them with `every_text`, which is dear.
+    """
     given = {name: f"_sluice_given_{number}" for number, name in enumerate(records.cells)}
     breaches = list(_breaches(plan, records, given))
     own = ["_sluice_row", "_sluice_fault", *records.columns]
@@ -72,7 +77,7 @@ def examined(records: Records, plan: Plan, source: SourceFile, *, run_id: str) -
     result = [quote(column.name) for column in plan.columns]
     result += [f"{_PROVENANCE_SQL[name]} AS {name}" for name, _ in PROVENANCE]
     result += [
-        f"{records.raw if rejects_repeats(plan) else f'CASE WHEN {BAD} THEN {records.raw} END'} AS {RAW}",
+        f"{records.raw if every_text else f'CASE WHEN {BAD} THEN {records.raw} END'} AS {RAW}",
         BAD,
         f"CASE WHEN {BAD} THEN {_listed(breaches)} END AS {BROKEN}",
     ]
@@ -98,6 +103,12 @@ def examined(records: Records, plan: Plan, source: SourceFile, *, run_id: str) -
         "contract": plan.version,
         "run_id": run_id,
     }
+
+
+def texts(records: Records, source: SourceFile) -> tuple[str, dict[str, Any]]:
+    """Return SQL and parameters of the records' load, row number and text, for those who need the texts of a few."""
+    sql = f"SELECT $load_id AS _sluice_load, _sluice_row, {records.raw} AS {RAW} FROM ({records.sql})"
+    return sql, {**records.parameters, "load_id": source.load_id}
 
 
 def rejects_repeats(plan: Plan) -> bool:

@@ -98,8 +98,9 @@ def write_bucket(
             create_examined(connection, plan)
         return write(
             connection,
-            "examined",
+            ("FROM examined", {}),
             plan,
+            original=("FROM examined", {}),
             loads=loads,
             refusals=refusals,
             run_id=run_id,

@@ -14,12 +14,12 @@ from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
-from sluice.kernel.examine import BAD, BREACH, BROKEN, RAW, examined
+from sluice.kernel.examine import BAD, BREACH, BROKEN, RAW, examined, rejects_repeats, texts
 from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
 from sluice.kernel.read import Attempt, attempts
 from sluice.kernel.rejects import Refusals
 from sluice.kernel.session import session
-from sluice.kernel.write import write
+from sluice.kernel.write import Query, write
 
 Progress = Callable[[str, int], None]
 
@@ -82,7 +82,7 @@ def examine(
     pass the object's header as `names` and the number of records before it as `first_row`.
     """
     for attempt in attempts(connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names):
-        sql, parameters = examined(attempt.records, plan, source, run_id=run_id)
+        sql, parameters = examined(attempt.records, plan, source, run_id=run_id, every_text=rejects_repeats(plan))
         try:
             (rows,) = connection.execute(f"INSERT INTO examined {sql}", parameters).fetchone() or (0,)
         except duckdb.InvalidInputException:  # it quotes the line: the next reader says what is wrong without
@@ -133,7 +133,8 @@ class _Task:
             total += rows
             if progress:
                 progress(source.load_id, total)
-        outcome = self._write("examined", list(together), self.out / "together", refusals=refusals)
+        table: Query = ("FROM examined", {})
+        outcome = self._write(table, list(together), self.out / "together", original=table, refusals=refusals)
         for summary in outcome.loads:
             _check(summary, together[summary.load_id])
             loads[summary.load_id] = summary
@@ -144,9 +145,9 @@ class _Task:
 
     def _pass_through(self, source: SourceFile, scratch: Path, out: Path) -> Outcome:
         for attempt in attempts(self.connection, source, self.plan, scratch=scratch, limits=self.limits):
-            sql, parameters = examined(attempt.records, self.plan, source, run_id=self.run_id)
+            relation = examined(attempt.records, self.plan, source, run_id=self.run_id, every_text=False)
             try:
-                outcome = self._write(f"({sql})", [source.load_id], out, parameters=parameters)
+                outcome = self._write(relation, [source.load_id], out, original=texts(attempt.records, source))
             except duckdb.InvalidInputException:  # as in `examine`
                 if attempt.last:
                     _give_up(attempt, source)
@@ -158,24 +159,24 @@ class _Task:
 
     def _write(
         self,
-        relation: str,
+        records: Query,
         loads: Sequence[str],
         out: Path,
         *,
+        original: Query,
         refusals: Refusals = (),
-        parameters: Mapping[str, object] | None = None,
     ) -> Outcome:
         return write(
             self.connection,
-            relation,
+            records,
             self.plan,
+            original=original,
             loads=loads,
             refusals=refusals,
             run_id=self.run_id,
             out=out,
             field_ids=self.field_ids,
             reject_field_ids=self.reject_field_ids,
-            parameters=parameters,
         )
 
 

@@ -21,6 +21,8 @@ from sluice.kernel.partition import Written, partition_expressions, write_parque
 from sluice.kernel.rejects import REFUSALS, Refusals, broken_entries, create_refusals, repeated_entries
 from sluice.kernel.repeats import find_repeats, without_repeats
 
+Query = tuple[str, Mapping[str, Any]]  # a SELECT and its parameters
+
 # A rejected record goes aside in the columns of an accepted one: its breaches and its text, as JSON, take the place of
 # this provenance column, which says the same for every record.
 _CARRIER = "_sluice_contract"
@@ -32,23 +34,24 @@ _CARRIED = (
 
 def write(
     connection: duckdb.DuckDBPyConnection,
-    relation: str,
+    records: Query,
     plan: Plan,
     *,
+    original: Query,
     loads: Sequence[str],
     refusals: Refusals,
     run_id: str,
     out: Path,
     field_ids: Mapping[str, int] | None,
     reject_field_ids: Mapping[str, int] | None,
-    parameters: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Write the records of `relation` (a name or a SELECT in parentheses) below the folder `out`; account for them.
+    """Write `records` below the folder `out` and account for them.
 
-    The records have the columns of `examined`; all records of one load and primary key must be among them. `loads` are
-    the load ids in the order of the summaries; `refusals` those whose objects could not be read at all.
+    They have the columns of `examined`, and all records of one load and primary key must be among them. `original`
+    gives the text of each (load, row, RAW); it is asked only where repeated keys are rejects and there are some.
+    `loads` are the load ids in the order of the summaries; `refusals` those whose objects could not be read at all.
     """
-    good, aside = _sort(connection, relation, plan, folder=out / "data", parameters=parameters, field_ids=field_ids)
+    good, aside = _sort(connection, records, plan, folder=out / "data", field_ids=field_ids)
     repeats = find_repeats(connection, good, plan)
     entries = [REFUSALS]
     create_refusals(connection, plan, refusals, run_id)
@@ -56,7 +59,7 @@ def write(
         _create_broken(connection, aside)
         entries.append(broken_entries(plan))
     if repeats and rejects_repeats(plan):
-        _create_repeated(connection, relation, good, plan, parameters)
+        _create_repeated(connection, original, good, plan)
         entries.append(repeated_entries(plan))
     if repeats:
         good = without_repeats(connection, good, plan, folder=out / "data" / "unrepeated", field_ids=field_ids)
@@ -73,11 +76,10 @@ def write(
 
 def _sort(
     connection: duckdb.DuckDBPyConnection,
-    relation: str,
+    records: Query,
     plan: Plan,
     *,
     folder: Path,
-    parameters: Mapping[str, Any] | None,
     field_ids: Mapping[str, int] | None,
 ) -> tuple[tuple[Written, ...], list[Written]]:
     """Write accepted records by partition and the others aside; return both kinds of files."""
@@ -87,13 +89,13 @@ def _sort(
         f"CASE WHEN {BAD} THEN CAST({carried} AS VARCHAR) ELSE {name} END AS {name}" if name == _CARRIER else name
         for name, _ in PROVENANCE
     ]
-    query = f"SELECT {', '.join(columns)}, {BAD} FROM {relation}"
+    query = f"SELECT {', '.join(columns)}, {BAD} FROM ({records[0]})"
     partitions = [f"CASE WHEN NOT {BAD} THEN {part} END" for part in partition_expressions(plan)]
     files = write_parquet(
         connection,
         query,
         folder=folder,
-        parameters=parameters,
+        parameters=records[1],
         partitions=[*partitions, BAD],
         hidden=[BAD],
         field_ids=field_ids,
@@ -113,11 +115,7 @@ def _create_broken(connection: duckdb.DuckDBPyConnection, aside: Sequence[Writte
 
 
 def _create_repeated(
-    connection: duckdb.DuckDBPyConnection,
-    relation: str,
-    good: Sequence[Written],
-    plan: Plan,
-    parameters: Mapping[str, Any] | None,
+    connection: duckdb.DuckDBPyConnection, original: Query, good: Sequence[Written], plan: Plan
 ) -> None:
     """Make the table `repeated`: the records of `repeats` with key, provenance and text, which no file holds."""
     listed = ", ".join(literal(str(file.path)) for file in good)
@@ -126,12 +124,12 @@ def _create_repeated(
         f"""
     CREATE OR REPLACE TEMP TABLE repeated AS
     WITH texts AS (
-        SELECT _sluice_load, _sluice_row, {RAW} FROM {relation} SEMI JOIN repeats USING (_sluice_load, _sluice_row)
+        SELECT _sluice_load, _sluice_row, {RAW} FROM ({original[0]}) SEMI JOIN repeats USING (_sluice_load, _sluice_row)
     ), records AS (
         SELECT {names}
         FROM read_parquet([{listed}], hive_partitioning = false, filename = true, file_row_number = true)
         SEMI JOIN repeats USING (filename, file_row_number)
     )
     SELECT * FROM records LEFT JOIN texts USING (_sluice_load, _sluice_row)""",
-        dict(parameters or {}),
+        dict(original[1]),
     )

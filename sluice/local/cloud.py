@@ -38,6 +38,8 @@ from sluice.local.seams import (
     glue_jobs,
     glue_version,
     lambda_workers,
+    module_list,
+    patch,
     s3_events,
     stepfunctions,
 )
@@ -143,6 +145,7 @@ class LocalCloud:
     def _install_seams(self) -> None:
         glue_version.install()
         bucket_policies.install()
+        module_list.install()
         dynamodb_transactions.install()
         s3_events.install(self.pump.on_s3)
         eventbridge_targets.install(self.pump.on_match)
@@ -165,6 +168,8 @@ class LocalCloud:
                 getattr(self, part).close()
         if hasattr(self, "gateway"):
             self.gateway.stop()
+        stepfunctions.uninstall()
+        patch.restore()
         if self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
         _ONE.release()

@@ -137,8 +137,8 @@ class LambdaWorkers:
         log = self.log_file(function.name)
         log.parent.mkdir(parents=True, exist_ok=True)
         requests, responses = os.pipe(), os.pipe()
-        command = [
-            sys.executable, "-I", "-S", "-u", str(_RUNTIME), str(function.folder), function.handler, SITE_PACKAGES,
+        command = [  # -B: an asset stays as it was uploaded
+            sys.executable, "-I", "-S", "-B", "-u", str(_RUNTIME), str(function.folder), function.handler, SITE_PACKAGES,
             str(requests[0]), str(responses[1]),
         ]  # fmt: skip
         with log.open("ab") as output:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
+import requests
 from moto.server import ThreadedMotoServer
 
 from sluice.distributed.connect import connect
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 REGION, RAW, LAKE = "eu-west-1", "raw-bucket", "lake-bucket"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """Start S3, with both buckets, and point this process at it, and those that it starts."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -34,6 +35,8 @@ def endpoint() -> Iterator[str]:
         "AWS_DEFAULT_REGION": REGION,
     }
     with mock.patch.dict(os.environ, environment):
+        requests.post(f"{environment['AWS_ENDPOINT_URL']}/moto-api/reset", timeout=10)  # state is the process's
+        connect.cache_clear()
         s3 = connect()
         for bucket in (RAW, LAKE):
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -43,7 +46,7 @@ def endpoint() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def spark(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkContext]:  # noqa: ARG001  (its processes inherit the environment)
     """Start Spark with two cores and three attempts for each task."""
     pytest.importorskip("pyspark", reason="the Spark path needs pyspark (extra `spark`)")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 _ORIGINAL = "__sluice_original__"
+_REPLACED: list[tuple[Any, str]] = []
 
 
 def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -13,6 +14,14 @@ def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     patched = make(original(owner, name))
     setattr(patched, _ORIGINAL, original(owner, name))
     setattr(owner, name, patched)
+    _REPLACED.append((owner, name))
+
+
+def restore() -> None:
+    """Give moto all its own parts back: whoever uses it next in this process meets moto as it is."""
+    while _REPLACED:
+        owner, name = _REPLACED.pop()
+        setattr(owner, name, original(owner, name))
 
 
 def original(owner: Any, name: str) -> Any:

@@ -58,6 +58,11 @@ def install(client_for: ClientFor, pace: Pace, on_end: OnEnd) -> None:
     replace(BaseExecutionWorkerCommunication, "terminated", lambda terminated: _telling(terminated, on_end))
 
 
+def uninstall() -> None:
+    """Let moto only pretend to run state machines again, as it does when nobody asks for more."""
+    default_user_config["stepfunctions"]["execute_state_machine"] = False
+
+
 def _everywhere(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     """Patch a function also in the modules that imported it by name."""
     before, first = getattr(owner, name), original(owner, name)
