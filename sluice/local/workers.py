@@ -138,8 +138,8 @@ class LambdaWorkers:
         log.parent.mkdir(parents=True, exist_ok=True)
         requests, responses = os.pipe(), os.pipe()
         command = [  # -B: an asset stays as it was uploaded
-            sys.executable, "-I", "-S", "-B", "-u", str(_RUNTIME), str(function.folder), function.handler, SITE_PACKAGES,
-            str(requests[0]), str(responses[1]),
+            sys.executable, "-I", "-S", "-B", "-u", str(_RUNTIME), str(function.folder), function.handler,
+            SITE_PACKAGES, str(requests[0]), str(responses[1]),
         ]  # fmt: skip
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603  (our own interpreter and script)
