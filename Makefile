@@ -28,7 +28,7 @@ $(STAMP): requirements.lock bootstrap.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-demo: setup ## the whole pipeline, offline, on a year of flights (about a minute)
+demo: setup ## the whole pipeline, offline, on a year of flights (under two minutes)
 	@$(BIN)/sluice demo
 
 test: setup ## every test
