@@ -11,7 +11,7 @@ import boto3
 import requests
 from moto.server import ThreadedMotoServer
 
-from sluice.local.seams import glue_version
+from sluice.local.seams import glue_version, patch, stepfunctions
 
 REGION, DATABASE, BUCKET = "eu-west-1", "lake", "lake-bucket"
 
@@ -19,6 +19,8 @@ REGION, DATABASE, BUCKET = "eu-west-1", "lake", "lake-bucket"
 @contextmanager
 def moto_server() -> Iterator[str]:
     """Yield the address. Glue honours `VersionId`, as AWS does."""
+    stepfunctions.uninstall()  # another module of this process may have left its seams
+    patch.restore()
     glue_version.install()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

@@ -13,6 +13,11 @@ def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     """Set `owner.name` to `make(original)`. A second call replaces the patch, not the original under it."""
     patched = make(original(owner, name))
     setattr(patched, _ORIGINAL, original(owner, name))
+    put(owner, name, patched)
+
+
+def put(owner: Any, name: str, patched: Any) -> None:
+    """Set `owner.name` to what `replace` made elsewhere of the same part of moto, until `restore`."""
     setattr(owner, name, patched)
     _REPLACED.append((owner, name))
 

@@ -36,7 +36,7 @@ from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommu
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from sluice.local.pace import Pace
-from sluice.local.seams.patch import original, replace
+from sluice.local.seams.patch import original, put, replace
 
 ClientFor = Callable[[str, str], Any]  # role ARN, service name
 OnEnd = Callable[[Any], None]  # moto's execution
@@ -69,7 +69,7 @@ def _everywhere(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     replace(owner, name, make)
     for module in list(sys.modules.values()):
         if module is not owner and getattr(module, name, None) in {before, first}:
-            setattr(module, name, getattr(owner, name))
+            put(module, name, getattr(owner, name))
 
 
 def _client_of_role(client_for: ClientFor) -> Any:
