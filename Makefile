@@ -6,19 +6,22 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := --all-extras --group dev
 ENV ?= dev
-# npm's `latest` of the CDK's command line is 3.x, which rejects assemblies of aws-cdk-lib 2.
-# The wheel's own `npx` is a copy of a link and does not find its library, so the script behind it is named.
+# tools/npm pins the CDK's command line: npm's `latest` of it is 3.x, which rejects assemblies of aws-cdk-lib 2.
+# The wheel's own `npm` is a copy of a link and does not find its library, so the script behind it is named.
 NODE = $$($(BIN)/python -m stacks.node)
-CDK = PATH="$(NODE):$$PATH" node "$(NODE)/../lib/node_modules/npm/bin/npx-cli.js" --yes aws-cdk@2.1148.1
+NPM = PATH="$(NODE):$$PATH" node "$(NODE)/../lib/node_modules/npm/bin/npm-cli.js"
+CDK = PATH="$(NODE):$$PATH" tools/npm/node_modules/.bin/cdk
+# Tools whose own dependencies do not go with ours have a virtual environment each.
+TOOLS := tools/checkov/.venv/.installed tools/ministack/.venv/.installed
 
-.PHONY: help setup demo test prove check format lock synth package deploy clean
+.PHONY: help setup tools demo test prove check format lock synth package deploy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## virtual environment with pinned, hash-checked packages
 
-$(STAMP): requirements.lock bootstrap.lock pyproject.toml
+$(STAMP): requirements.lock bootstrap.lock pyproject.toml tools/npm/package-lock.json
 	@echo "sluice: installing into $(VENV) with $(PYTHON) (once, a minute or two)"
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 		|| { echo "sluice needs Python 3.11, 3.12 or 3.13: install one, or say make PYTHON=/path/to/python3.12"; exit 2; }
@@ -26,6 +29,14 @@ $(STAMP): requirements.lock bootstrap.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes bootstrap.lock requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(NPM) ci --silent --prefix tools/npm
+	@touch $@
+
+tools: $(TOOLS) ## what has a virtual environment of its own: checkov, ministack
+
+tools/%/.venv/.installed: tools/%/requirements.lock $(STAMP)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python tools/$*/.venv
+	@$(BIN)/uv pip sync --quiet --python tools/$*/.venv/bin/python --require-hashes tools/$*/requirements.lock
 	@touch $@
 
 demo: setup ## the whole pipeline, offline, on a year of flights (under two minutes)
@@ -59,11 +70,15 @@ deploy: package ## show what would change, ask, deploy: make deploy ENV=dev
 	@$(CDK) deploy --all --require-approval never -c env=$(ENV) -c packaged=true || \
 		{ echo "sluice: a new account or region wants this once: npx aws-cdk@2.1148.1 bootstrap"; exit 1; }
 
+RESOLVE = $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --quiet \
+	--custom-compile-command "make lock"
+
 lock: setup ## resolve the dependencies again (hashes, no index addresses)
-	@$(BIN)/uv pip compile pyproject.toml $(EXTRAS) --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements.lock
-	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile - --universal --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file bootstrap.lock
+	@$(RESOLVE) --python-version 3.11 $(EXTRAS) --output-file requirements.lock pyproject.toml
+	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(RESOLVE) --output-file bootstrap.lock -
+	@for tool in checkov ministack; do $(RESOLVE) --python-version 3.11 \
+		--output-file tools/$$tool/requirements.lock tools/$$tool/requirements.in; done
+	@$(NPM) install --silent --package-lock-only --prefix tools/npm
 
 clean: ## remove what was built, keep the virtual environment
 	@rm -rf cdk.out build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
