@@ -66,6 +66,7 @@ def _check_names(dataset: Dataset) -> None:
         raise dataset.source.error("the schema object has no properties", "write one property for each column")
     names: set[str] = set()
     sources: set[str] = set()
+    ids: set[str] = set()
     for item in dataset.properties:
         if not _NAME.fullmatch(item.name) or len(item.name) > MAX_NAME or item.name.startswith("_sluice"):
             raise item.source.error(
@@ -76,6 +77,9 @@ def _check_names(dataset: Dataset) -> None:
         if item.name in names:
             raise item.source.error(f"the property {item.name} stands twice", "rename one")
         names.add(item.name)
+        if item.id in ids:
+            raise item.source.error(f"the id {item.id!r} stands at two properties", "give each its own, or none")
+        ids |= {item.id} if item.id else set()
         source = item.physical_name or item.name
         if item.derived is None and source in sources:
             raise item.source.error(f"two properties read {source!r} from the file", "use transformLogic for one")
@@ -123,6 +127,7 @@ def _column(item: Property, kinds: dict[str, str], key: tuple[Property, ...], da
         required=item.required or item in key,
         expected=expected,
         description=item.description,
+        id=item.id,
     )
 
 

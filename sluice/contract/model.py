@@ -66,6 +66,7 @@ class Property:
     """One property of the schema object: a column of the curated table."""
 
     name: str
+    id: str | None = None  # outlives renames
     physical_name: str | None = None
     logical_type: str | None = None
     physical_type: str | None = None

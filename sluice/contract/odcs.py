@@ -99,6 +99,7 @@ def _property(document: Document, item: SchemaProperty, path: str) -> Property:
         raise custom.source("partitionTransform").error("the property is not partitioned", "add `partitioned: true`")
     return Property(
         name=item.name or "",
+        id=item.id,
         physical_name=item.physicalName,
         logical_type=item.logicalType,
         physical_type=item.physicalType,

@@ -79,6 +79,7 @@ class Column:
     required: bool = False
     expected: str = ""  # for messages: "decimal(6,1)", "date like 2024-02-29"
     description: str = ""
+    id: str | None = None  # the property's `id`: a column keeps it under another name (`evolution`)
 
 
 @dataclass(frozen=True, kw_only=True)
