@@ -57,7 +57,7 @@ def _integer(cell: str, kind: str) -> str:
 def _decimal(cell: str, kind: str, scale: int) -> str:
     # A text that begins the printed value (`39.2` of `39.20`) has no more digits than the scale: nothing was rounded.
     value = f"TRY_CAST({cell} AS {duckdb_type(kind)})"
-    shape = rf"[+-]?([0-9]+(\.[0-9]{{0,{scale}}}0*)?" + (rf"|\.[0-9]{{1,{scale}}}0*)" if scale else ")")
+    shape = rf"[+-]?([0-9]+(\.[0-9]{{0,{scale}}}0*)?|\.{f'[0-9]{{1,{scale}}}0*' if scale else '0+'})"
     return (
         f"CASE WHEN starts_with(CAST({value} AS VARCHAR), {cell}) THEN {value}"
         f" WHEN regexp_full_match({cell}, '{shape}') THEN {value} END"

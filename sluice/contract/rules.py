@@ -52,6 +52,11 @@ def rules_of(item: Property, kind: str, *, key: bool) -> Iterator[Rule]:
         yield replace(_check(item, kind, check), severity=check.severity)
 
 
+def text_format(cell: str, form: str) -> str:
+    """The condition that a text has one of the standard's formats: uuid, email, uri, hostname, ipv4."""
+    return f"regexp_full_match({cell}, {literal(_FORMATS[form])})"
+
+
 def _rule(item: Property, name: str, predicate: str, expected: str) -> Rule:
     text = predicate.replace("{column}", quote(item.name))
     return Rule(name=name, column=item.name, predicate=text, expected=expected)
@@ -95,7 +100,7 @@ def _format(item: Property, kind: str) -> Iterator[Rule]:
             raise item.source.error(
                 f"property {item.name}: format {form!r} is not checked", f"use pattern, or one of {', '.join(_FORMATS)}"
             )
-        yield _rule(item, "format", f"regexp_full_match({{column}}, {literal(_FORMATS[form])})", form)
+        yield _rule(item, "format", text_format("{column}", form), form)
     held = INTEGER_FORMATS[form][1] if form in INTEGER_FORMATS else None
     if held:
         yield _rule(item, "format", f"{{column}} BETWEEN {held[0]} AND {held[1]}", f"{form}, {held[0]} to {held[1]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,6 +52,16 @@ def documents(path: Path, plan: Plan, limits: Limits, *, key: str) -> Iterator[R
                     yield _record(_DECODER.decode(raw), raw, columns, known)
                 except (ValueError, RecursionError):
                     yield Record([], raw, "expected a JSON object, got text that is no JSON")
+
+
+def member_names(path: Path, plan: Plan, limits: Limits, *, key: str) -> list[str]:
+    """List the members of all objects of a file, in the order in which they are first met."""
+    names: dict[str, None] = {}
+    for record in documents(path, plan, limits, key=key):
+        with suppress(ValueError):
+            value = _DECODER.decode(record.raw)
+            names |= dict.fromkeys(value if isinstance(value, dict) else ())
+    return list(names)
 
 
 class _Array:

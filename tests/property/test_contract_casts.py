@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import duckdb
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from sluice.contract.casts import strict_cast
@@ -108,6 +108,7 @@ TEXTS = st.lists(st.one_of(NEAR, SPOILT, ANY), min_size=20, max_size=60)
     ],
 )
 @given(texts=TEXTS)
+@example(texts=["0", ".0", ".5", "-.00", "5.", "."])
 @settings(max_examples=25, deadline=None, phases=set(Phase) - {Phase.explain})
 def test_a_cast_yields_what_plain_python_yields(
     connection: duckdb.DuckDBPyConnection,

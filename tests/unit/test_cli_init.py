@@ -1,0 +1,102 @@
+"""`sluice init`: the drafted contract is one, its evidence stands in it, and the samples keep it."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from sluice.cli.main import app
+
+ORDERS = "PLZ;Kauf Datum;Betrag €;Status;Mail;Menge\n" + "".join(
+    f"{at:05d};{1 + at % 28:02d}.{1 + at % 12:02d}.2024;{at / 8:.2f};{'alt' if at % 3 else 'größer'};a{at}@x.de;"
+    f"{'NA' if at % 50 == 0 else at % 7}\n"
+    for at in range(400)
+)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def answer(result: Result) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_draft_finds_dialect_types_key_and_missing_values(folder: Path) -> None:
+    (folder / "orders.csv").write_bytes(ORDERS.encode("windows-1252"))
+    made = answer(run("init", "orders", "orders.csv", "--json"))
+    assert [(column["name"], column["type"], column["format"], column["key"]) for column in made["columns"]] == [
+        ("plz", "string", None, 1),
+        ("kauf_datum", "date", "dd.MM.yyyy", None),
+        ("betrag", "decimal(9,2)", None, None),
+        ("status", "string", None, None),
+        ("mail", "string", "email", None),
+        ("menge", "int", None, None),
+    ]
+    assert made["columns"][3]["values"] == ["alt", "größer"]
+    text = (folder / "contracts" / "orders.odcs.yaml").read_text(encoding="utf-8")
+    assert "missing in 8 of 400 (NA 8 times)" in text
+    checked = run("check", "orders", "orders.csv", "--json")
+    assert (checked.exit_code, answer(checked)["rows_accepted"]) == (0, 400)
+
+
+def test_a_contract_that_is_there_is_not_overwritten(folder: Path) -> None:
+    (folder / "orders.csv").write_text("a,b\n1,2\n")
+    assert run("init", "orders", "orders.csv").exit_code == 0
+    again = run("init", "orders", "orders.csv")
+    assert again.exit_code == 2
+    assert "--force" in again.output
+    assert run("init", "orders", "orders.csv", "--force").exit_code == 0
+
+
+def test_samples_of_two_dialects_are_refused_by_name(folder: Path) -> None:
+    (folder / "one.csv").write_text("a,b\n1,2\n3,4\n")
+    (folder / "two.csv").write_text("a;b\n1;2\n3;4\n")
+    refused = run("init", "orders", "one.csv", "two.csv")
+    assert refused.exit_code == 2
+    assert "two.csv" in refused.output
+
+
+def test_a_column_that_some_samples_lack_may_be_missing(folder: Path) -> None:
+    (folder / "one.csv").write_text("a,b\n1,2\n3,4\n")
+    (folder / "two.csv").write_text("a,b,c\n5,6,7\n8,9,10\n")
+    made = answer(run("init", "orders", "one.csv", "two.csv", "--json"))
+    assert [column["required"] for column in made["columns"]] == [True, True, False]
+    assert run("check", "orders", "one.csv", "two.csv").exit_code == 0
+
+
+def test_a_file_of_no_text_is_refused_and_nothing_is_written(folder: Path) -> None:
+    (folder / "picture.csv").write_bytes(zlib.compress(b"x" * 1000) * 50)
+    refused = run("init", "orders", "picture.csv")
+    assert refused.exit_code in {1, 2}
+    assert not (folder / "contracts").exists()
+
+
+_CELLS = st.sampled_from([
+    *("", "NA", "0", "007", "-3", "1.50", "2e5", "true", "2024-02-29", "31/12/2024"),
+    *("01/02/2024", "x", "ü", "a;b", "12:30", " "),
+])  # fmt: skip
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(_CELLS, _CELLS, _CELLS), min_size=2, max_size=30))
+def test_samples_always_keep_the_contract_drafted_from_them(folder: Path, rows: list[tuple[str, ...]]) -> None:
+    (folder / "any.csv").write_text("one,two,three\n" + "".join(",".join(row) + "\n" for row in rows))
+    made = answer(run("init", "any", "any.csv", "--force", "--json"))
+    assert (made["rows_rejected"], made["refused"]) == (0, [])
+    assert made["rows_read"] >= len([row for row in rows if any(row)])
