@@ -9,12 +9,12 @@ import re
 import sys
 from collections.abc import Iterator
 
-from sluice.contract.casts import strict_cast
 from sluice.contract.derive import derived_expression
 from sluice.contract.formats import formatted_cast
-from sluice.contract.model import Dataset, Property
-from sluice.contract.plan import Column, PartitionField, Plan, Rule
+from sluice.contract.model import Dataset, Property, Spelling
+from sluice.contract.plan import EXTRA, Column, PartitionField, Plan, Rule
 from sluice.contract.rules import rules_of
+from sluice.contract.spelling import spelled_cast
 from sluice.contract.sql import quote
 from sluice.contract.types import iceberg_type
 
@@ -39,6 +39,7 @@ def compile_plan(dataset: Dataset) -> Plan:
     kinds = {item.name: iceberg_type(item) for item in dataset.properties}
     key = _in_order(dataset, "primaryKey")
     _check_modes(dataset, key)
+    _check_extra_column(dataset, kinds, key)
     columns = tuple(_column(item, kinds, key, dataset) for item in dataset.properties)
     return Plan(
         dataset=dataset.name,
@@ -110,14 +111,37 @@ def _check_modes(dataset: Dataset, key: tuple[Property, ...]) -> None:
         raise dataset.source.error(f"sequenceBy names {dataset.sequence_by!r}", "name one of the properties")
 
 
+def _check_extra_column(dataset: Dataset, kinds: dict[str, str], key: tuple[Property, ...]) -> None:
+    """Unknown columns are taken exactly where a text column waits for them."""
+    name = dataset.extra_column
+    if (dataset.reading.unknown_columns == "take") != (name is not None):
+        raise dataset.source.error(
+            "unknownColumns: take and extraColumn go together", "name the property that takes them, or remove both"
+        )
+    if name is None:
+        return
+    item = next((item for item in dataset.properties if item.name == name), None)
+    if item is None:
+        raise dataset.source.error(f"extraColumn names {name!r}", "name one of the properties")
+    if kinds[name] != "string" or item.derived is not None or item.physical_name is not None or item in key:
+        raise item.source.error(
+            f"property {name} cannot take unknown columns",
+            "use logicalType string without physicalName, transformLogic or primaryKey",
+        )
+
+
 def _column(item: Property, kinds: dict[str, str], key: tuple[Property, ...], dataset: Dataset) -> Column:
     kind = kinds[item.name]
+    if item.spelling != Spelling() and dataset.reading.format != "csv":
+        raise item.source.error(
+            f"property {item.name}: a spelling has no effect on files of format {dataset.reading.format}", "remove it"
+        )
     if item.derived is not None:
         sources = frozenset(other.name for other in dataset.properties if other.derived is None)
         expression, expected = derived_expression(item, kind, sources), kind
         source = None
     else:
-        source = item.physical_name or item.name
+        source = EXTRA if item.name == dataset.extra_column else item.physical_name or item.name
         expression, expected = _cast(item, quote(source), kind)
     return Column(
         name=item.name,
@@ -139,7 +163,7 @@ def _cast(item: Property, cell: str, kind: str) -> tuple[str, str]:
             "use UTC, or write the offset into the texts",
         )
     if form is None or kind not in {"date", "timestamp", "time"}:
-        return strict_cast(cell, kind)
+        return spelled_cast(cell, kind, item.spelling)
     try:
         return formatted_cast(cell, kind, form), f"a {kind} like {form}"
     except ValueError as error:

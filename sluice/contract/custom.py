@@ -22,14 +22,17 @@ from sluice.contract.document import Document
 from sluice.contract.model import Source
 
 PROPERTY = "sluice"
+SPELLING_OPTIONS = frozenset({"decimalSeparator", "thousandsSeparator", "trueTexts", "falseTexts"})
 OBJECT_OPTIONS = frozenset(
     {
         *("mode", "onDelete", "sequenceBy", "maxRejectShare"),
-        *("format", "delimiter", "quote", "escape", "header", "skipLines", "encoding", "compression"),
-        *("nullTexts", "unknownColumns", "missingColumns"),
+        *("format", "delimiter", "quote", "escape", "recordEnd", "header", "headerLines", "skipLines", "skipFooter"),
+        *("comment", "encoding", "compression", "nullTexts", "blanks", "raggedRows"),
+        *("unknownColumns", "extraColumn", "missingColumns"),
+        *SPELLING_OPTIONS,
     }
 )
-COLUMN_OPTIONS = frozenset({"partitionTransform"})
+COLUMN_OPTIONS = frozenset({"partitionTransform", *SPELLING_OPTIONS})
 _T = TypeVar("_T")
 
 

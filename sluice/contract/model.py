@@ -50,6 +50,16 @@ class Options:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spelling:
+    """How a file writes numbers and truth values; the defaults are those of `casts`."""
+
+    decimal: str = "."
+    thousands: str = ""
+    true_texts: tuple[str, ...] = ()  # with false_texts or not at all
+    false_texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """A quality check that one row can break by itself (the other kinds are refused by `odcs.parse`)."""
 
@@ -79,6 +89,7 @@ class Property:
     partition_transform: str = "identity"
     enum: tuple[Scalar, ...] = ()
     checks: tuple[Check, ...] = ()
+    spelling: Spelling = field(default_factory=Spelling)
     derived: str | None = None  # transformLogic: a DuckDB expression over the other columns
     source: Source
 
@@ -95,5 +106,6 @@ class Dataset:
     sequence_by: str | None = None
     max_reject_share: float | None = None
     reading: Reading = field(default_factory=Reading)
+    extra_column: str | None = None  # the property that takes what the contract does not name
     properties: tuple[Property, ...] = ()
     source: Source

@@ -17,9 +17,10 @@ from open_data_contract_standard.model import OpenDataContractStandard, SchemaOb
 
 from sluice.contract.custom import COLUMN_OPTIONS, OBJECT_OPTIONS, PROPERTY, read_custom
 from sluice.contract.document import Document, read_document
-from sluice.contract.model import Dataset, Options, Property
+from sluice.contract.model import Dataset, Options, Property, Spelling
 from sluice.contract.quality import read_checks, refuse_object_checks
 from sluice.contract.reading import read_mode, read_reading
+from sluice.contract.spelling import read_spelling, refuse_foreign_spelling
 
 _API_VERSION = re.compile(r"v3\.[012]\.\d+")
 _OPTIONS = {
@@ -66,8 +67,9 @@ def _dataset(document: Document, contract: OpenDataContractStandard, table: Sche
     custom = read_custom(table.customProperties, document=document, path=path, known=OBJECT_OPTIONS)
     mode, on_delete = read_mode(custom)
     _refuse_relationships(document, path, table.relationships)
+    spelling = read_spelling(custom, Spelling())
     properties = tuple(
-        _property(document, item, f"{path}.properties[{position}]")
+        _property(document, item, f"{path}.properties[{position}]", spelling)
         for position, item in enumerate(table.properties or ())
     )
     key = tuple(item.name for item in properties if item.key_position is not None)
@@ -82,12 +84,13 @@ def _dataset(document: Document, contract: OpenDataContractStandard, table: Sche
         sequence_by=custom.text("sequenceBy", None),
         max_reject_share=custom.share("maxRejectShare"),
         reading=read_reading(custom, contract.servers),
+        extra_column=custom.text("extraColumn", None),
         properties=properties,
         source=document.at(path),
     )
 
 
-def _property(document: Document, item: SchemaProperty, path: str) -> Property:
+def _property(document: Document, item: SchemaProperty, path: str, spelling: Spelling) -> Property:
     custom = read_custom(item.customProperties, document=document, path=path, known=COLUMN_OPTIONS)
     for name in ("properties", "items", "map"):
         if getattr(item, name) is not None:
@@ -95,6 +98,7 @@ def _property(document: Document, item: SchemaProperty, path: str) -> Property:
     if item.semanticType == "measure":
         raise document.at(f"{path}.semanticType").error("a measure is no column", "move it into a mart")
     _refuse_relationships(document, path, item.relationships)
+    refuse_foreign_spelling(custom, item.logicalType)
     if item.partitioned is not True and custom.values.get("partitionTransform") is not None:
         raise custom.source("partitionTransform").error("the property is not partitioned", "add `partitioned: true`")
     return Property(
@@ -112,6 +116,7 @@ def _property(document: Document, item: SchemaProperty, path: str) -> Property:
         partition_transform=custom.text("partitionTransform", "identity"),
         enum=tuple(entry.value for entry in item.enum or () if entry.value is not None),
         checks=read_checks(item.quality, document=document, path=path),
+        spelling=read_spelling(custom, spelling),
         derived=item.transformLogic,
         source=document.at(path),
     )

@@ -46,20 +46,31 @@ REJECTS: tuple[tuple[str, str], ...] = (
 )
 
 
+# The source of the column that takes the cells of columns which the contract does not name (`unknown_columns: take`),
+# as the text of a JSON object. No header name: a file's own `_sluice_extra` is one of the unknown columns.
+EXTRA = "_sluice_extra"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How bytes become records."""
+    """How bytes become records. Lines are counted as they stand in the file, records after quotes are understood."""
 
     format: Literal["csv", "json", "parquet", "xlsx"] = "csv"
-    delimiter: str = ","
-    quote: str = '"'
-    escape: str = '"'
+    delimiter: str = ","  # one character or several
+    quote: str = '"'  # one character, or none
+    escape: str = '"'  # the quote (doubled inside quotes), another character before the one it protects, or none
+    record_end: str = "auto"  # LF, CR LF and CR alike; or the one text that ends records
     header: bool = True
-    skip_lines: int = 0
+    header_lines: int = 1  # records that make up the header
+    skip_lines: int = 0  # lines before the header
+    skip_footer: int = 0  # lines at the end, not counting empty ones after the last text
+    comment: str = ""  # records that begin with it are none
+    blanks: Literal["keep", "trim"] = "keep"  # spaces and tabs around names and cells
+    ragged_rows: Literal["reject", "fill"] = "reject"
     encoding: str = "utf-8"
     compression: str = "auto"  # by suffix: .gz .zst .bz2 .zip; or none, gzip, zstd, bzip2, zip
     null_texts: tuple[str, ...] = ("",)
-    unknown_columns: Literal["reject", "ignore"] = "reject"
+    unknown_columns: Literal["reject", "ignore", "take"] = "reject"
     missing_columns: Literal["reject", "null"] = "reject"
 
 
@@ -73,7 +84,7 @@ class Column:
     """
 
     name: str
-    source: str | None  # header name in the object; None for derived columns
+    source: str | None  # header name in the object, or EXTRA; None for derived columns
     type: str
     cast: str
     required: bool = False

@@ -11,18 +11,36 @@ from typing import Any, get_args
 
 from open_data_contract_standard.model import Server
 
-from sluice.contract.custom import Custom
+from sluice.contract.custom import SPELLING_OPTIONS, Custom
 from sluice.contract.plan import Mode, OnDelete, Reading
 
 ENCODINGS = {
-    **dict.fromkeys(("utf-8", "utf8", "ascii", "us-ascii"), "utf-8"),
-    **dict.fromkeys(("utf-16", "utf16"), "utf-16"),
+    **dict.fromkeys(("utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii"), "utf-8"),
+    **dict.fromkeys(("utf-16", "utf16"), "utf-16"),  # little endian unless a byte order mark says otherwise
+    **dict.fromkeys(("utf-16le", "utf-16-le"), "utf-16-le"),
+    **dict.fromkeys(("utf-16be", "utf-16-be"), "utf-16-be"),
     **dict.fromkeys(("latin-1", "latin1", "iso-8859-1"), "latin-1"),
     **dict.fromkeys(("windows-1252", "cp1252"), "windows-1252"),
+    **{name: name for name in ("iso-8859-2", "iso-8859-5", "iso-8859-7", "iso-8859-9", "iso-8859-15")},
+    **{name: name for name in ("windows-1250", "windows-1251", "windows-1253", "windows-1254", "windows-1257")},
+    **{
+        name: name for name in ("cp437", "cp850", "koi8-r", "shift_jis", "cp932", "euc-jp", "euc-kr", "big5", "gb18030")
+    },
 }
 # Format, and the delimiter that the word implies. The kernel reads no other formats yet.
 FORMATS = {"csv": ("csv", ","), "tsv": ("csv", "\t")}
 COMPRESSIONS = ("auto", "none", "gzip", "zstd", "bzip2", "zip")
+_ENDS = {"auto": "auto", "lf": "\n", "crlf": "\r\n", "cr": "\r"}
+_LONGEST = 16  # characters of a delimiter, a record end, the beginning of a comment
+_TEXT_WORDS = frozenset({"encoding"})
+_SHEET_WORDS = frozenset({"skipLines"})
+_CSV_WORDS = frozenset(
+    {
+        *("delimiter", "quote", "escape", "recordEnd", "header", "headerLines", "skipFooter", "comment", "raggedRows"),
+        *SPELLING_OPTIONS,
+    }
+)
+_WORDS = {"json": _TEXT_WORDS, "xlsx": _SHEET_WORDS}  # what can be said of which format; everything of csv
 _FILE_SERVERS = frozenset({"s3", "local", "sftp", "azure", "custom"})
 
 
@@ -41,23 +59,58 @@ def read_mode(custom: Custom) -> tuple[Mode, OnDelete]:
 def read_reading(custom: Custom, servers: Sequence[Server] | None) -> Reading:
     """How the bytes of an object become records."""
     form, implied = _known(custom, servers, "format", "csv", FORMATS)
-    delimiter = _character(custom, "delimiter", _said(custom, servers, "delimiter") or implied)
-    quote = _character(custom, "quote", '"', empty=True)
-    if delimiter == quote:
-        raise custom.source("quote").error("delimiter and quote are the same character", "change one of them")
-    return Reading(
+    _refuse_foreign(custom, form)
+    quote = _character(custom, "quote", '"')
+    reading = Reading(
         format=form,
-        delimiter=delimiter,
+        delimiter=_mark(custom, "delimiter", _said(custom, servers, "delimiter") or implied),
         quote=quote,
-        escape=_character(custom, "escape", quote, empty=True),
+        escape=_character(custom, "escape", quote),
+        record_end=_record_end(custom),
         header=custom.flag("header", True),
+        header_lines=custom.count("headerLines", 1),
         skip_lines=custom.count("skipLines", 0),
+        skip_footer=custom.count("skipFooter", 0),
+        comment=_mark(custom, "comment", "", empty=True),
+        blanks=custom.choice("blanks", "keep", ("keep", "trim")),
+        ragged_rows=custom.choice("raggedRows", "reject", ("reject", "fill")),
         encoding=_known(custom, servers, "encoding", "utf-8", ENCODINGS),
         compression=custom.choice("compression", "auto", COMPRESSIONS),
         null_texts=custom.texts("nullTexts", ("",)),
-        unknown_columns=custom.choice("unknownColumns", "reject", ("reject", "ignore")),
+        unknown_columns=custom.choice("unknownColumns", "reject", ("reject", "ignore", "take")),
         missing_columns=custom.choice("missingColumns", "reject", ("reject", "null")),
     )
+    _refuse_ambiguous(custom, reading)
+    return reading
+
+
+def _refuse_foreign(custom: Custom, form: str) -> None:
+    """Refuse options that say nothing about files of this format."""
+    known = _WORDS.get(form, frozenset())
+    for name in sorted(_TEXT_WORDS | _SHEET_WORDS | _CSV_WORDS):
+        if name in custom.values and form != "csv" and name not in known:
+            raise custom.source(name).error(f"{name} has no effect on files of format {form}", "remove it")
+
+
+def _refuse_ambiguous(custom: Custom, reading: Reading) -> None:
+    """Refuse marks that cannot be told apart: no reader could be right about them."""
+    marks = {"delimiter": reading.delimiter, "recordEnd": reading.record_end, "comment": reading.comment}
+    if reading.record_end == "auto":
+        del marks["recordEnd"]
+    for name, mark in marks.items():
+        for other, character in (("quote", reading.quote), ("escape", reading.escape)):
+            if character and character in mark:
+                raise custom.source(name).error(
+                    f"{name} {mark!r} and {other} {character!r} are not told apart", "change one of them"
+                )
+    if reading.comment and reading.comment.startswith(reading.delimiter):
+        raise custom.source("comment").error("a comment begins with the delimiter", "change one of them")
+    if reading.record_end in reading.delimiter:
+        raise custom.source("recordEnd").error("the delimiter holds the end of a record", "change one of them")
+    if reading.header_lines == 0 or (not reading.header and "headerLines" in custom.values):
+        raise custom.source("headerLines").error(
+            "a header of no lines, or lines of no header", "write `header: false` alone, or headerLines from 1"
+        )
 
 
 def _known(custom: Custom, servers: Sequence[Server] | None, name: str, default: str, known: Mapping[str, Any]) -> Any:
@@ -81,8 +134,31 @@ def _said(custom: Custom, servers: Sequence[Server] | None, name: str) -> str | 
     return said.pop() if said else None
 
 
-def _character(custom: Custom, name: str, default: str, *, empty: bool = False) -> str:
+def _mark(custom: Custom, name: str, default: str, *, empty: bool = False) -> str:
+    """One character or several."""
     value: str = custom.text(name, default)
-    if (len(value) != 1 and not (empty and not value)) or value in {"\r", "\n", "\0"}:
-        raise custom.source(name).error(f"{name} is {value!r}", "write exactly one character, not a line end")
+    if not (empty and not value) and (not 1 <= len(value) <= _LONGEST or set(value) & set("\r\n\0")):
+        raise custom.source(name).error(f"{name} is {value!r}", f"write 1 to {_LONGEST} characters without a line end")
+    return value
+
+
+def _character(custom: Custom, name: str, default: str) -> str:
+    """One character or none."""
+    value: str = custom.text(name, default)
+    if len(value) > 1 or value in set("\r\n\0 \t"):
+        raise custom.source(name).error(
+            f"{name} is {value!r}", 'write one character, neither blank nor line end, or "" for none'
+        )
+    return value
+
+
+def _record_end(custom: Custom) -> str:
+    """What ends a record: a word for the usual ends, or the text itself."""
+    value: str = custom.text("recordEnd", "auto")
+    if value.lower() in _ENDS:
+        return _ENDS[value.lower()]
+    if not 1 <= len(value) <= _LONGEST or "\0" in value or value.isalnum():
+        raise custom.source("recordEnd").error(
+            f"recordEnd is {value!r}", f"write one of {', '.join(_ENDS)}, or the text that ends a record"
+        )
     return value
