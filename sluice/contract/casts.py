@@ -7,25 +7,29 @@ the usual spelling (printing the value gives the text back; costs a quarter of a
 expression for the few others (`+5`, `007`, `1.500`). The order inside a condition matters: DuckDB computes a repeated
 subexpression once only where its first use is not behind a guard.
 
-How dates in a contract's own format are read: `formats`.
+How dates in a contract's own format are read: `formats`; local times: `zones`.
 """
 
 from __future__ import annotations
 
 from sluice.contract.types import decimal_parts, duckdb_type
+from sluice.contract.zones import instant, localized
 
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6}0*)?)?"
 _OFFSET = "[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?"
 _DOUBLE = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
-_FIRST_MOMENT = "TIMESTAMP '0001-01-01 00:00:00'"
-_LAST_MOMENT = "TIMESTAMP '9999-12-31 23:59:59.999999'"
 
 
-def strict_cast(cell: str, kind: str) -> tuple[str, str]:
-    """The expression over the VARCHAR `cell` that yields the Iceberg type `kind`, and words for what is expected."""
+def strict_cast(cell: str, kind: str, *, zone: str | None = None) -> tuple[str, str]:
+    """The expression over the VARCHAR `cell` that yields the Iceberg type `kind`, and words for what is expected.
+
+    `zone` is the time zone of timestamps without an offset, UTC if it is None.
+    """
     if parts := decimal_parts(kind):
         return _decimal(cell, kind, parts[1]), kind
+    if kind == "timestamp" and zone:
+        return _local_timestamp(cell, zone), f"a timestamp like 2024-02-29T13:00:00Z, or {local_time(zone)}"
     expression, expected = {
         "string": (cell, "text"),
         "int": (_integer(cell, kind), "a whole number of 32 bits"),
@@ -40,10 +44,9 @@ def strict_cast(cell: str, kind: str) -> tuple[str, str]:
     return expression, expected
 
 
-def instant(expression: str) -> str:
-    """A TIMESTAMPTZ expression as a UTC TIMESTAMP, NULL outside the years 1 to 9999; needs no session time zone."""
-    moment = f"make_timestamp(epoch_us({expression}))"
-    return f"CASE WHEN {moment} BETWEEN {_FIRST_MOMENT} AND {_LAST_MOMENT} THEN {moment} END"
+def local_time(zone: str) -> str:
+    """Words for a text that is read in a time zone."""
+    return f"a time of {zone} that its clocks show once"
 
 
 def _integer(cell: str, kind: str) -> str:
@@ -103,5 +106,16 @@ def _timestamp(cell: str) -> str:
         f" AND NOT contains({cell}, 'T24') THEN {value}"
         f" WHEN {cell} LIKE '____-__-__ __:__:__%' AND CAST({value} AS VARCHAR) = {cell} THEN {value}"
         f" WHEN {cell} >= '0001' AND regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}Z?') THEN {value}"
+        f" WHEN regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}{_OFFSET}') THEN {with_offset} END"
+    )
+
+
+def _local_timestamp(cell: str, zone: str) -> str:
+    value = f"TRY_CAST({cell} AS TIMESTAMP)"
+    with_offset = instant(f"TRY_CAST({cell} AS TIMESTAMPTZ)")
+    return (
+        f"CASE WHEN {cell} < '0001' THEN NULL"
+        f" WHEN regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}') THEN {localized(value, zone)}"
+        f" WHEN regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}Z') THEN {value}"
         f" WHEN regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}{_OFFSET}') THEN {with_offset} END"
     )

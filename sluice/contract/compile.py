@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 
+from sluice.contract.casts import local_time
 from sluice.contract.derive import derived_expression
 from sluice.contract.formats import formatted_cast
 from sluice.contract.model import Dataset, Property, Spelling
@@ -17,6 +18,7 @@ from sluice.contract.rules import rules_of
 from sluice.contract.spelling import spelled_cast
 from sluice.contract.sql import quote
 from sluice.contract.types import iceberg_type
+from sluice.contract.zones import UTC, is_zone
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _DATASET = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -157,19 +159,32 @@ def _column(item: Property, kinds: dict[str, str], key: tuple[Property, ...], da
 
 def _cast(item: Property, cell: str, kind: str) -> tuple[str, str]:
     form = item.options.format
-    if item.options.default_timezone not in {None, "UTC", "Etc/UTC"}:
-        raise item.source.error(
-            f"property {item.name}: defaultTimezone {item.options.default_timezone!r} is not supported yet",
-            "use UTC, or write the offset into the texts",
-        )
+    zone = _zone(item, kind)
     if form is None or kind not in {"date", "timestamp", "time"}:
-        return spelled_cast(cell, kind, item.spelling)
+        return spelled_cast(cell, kind, item.spelling, zone=zone)
     try:
-        return formatted_cast(cell, kind, form), f"a {kind} like {form}"
+        expected = f"a {kind} like {form}" + (f", {local_time(zone)}" if zone else "")
+        return formatted_cast(cell, kind, form, zone=zone), expected
     except ValueError as error:
         raise item.source.error(
             f"property {item.name}: format {form!r}: {error}", "write a Java date format, such as yyyy-MM-dd HH:mm:ss"
         ) from error
+
+
+def _zone(item: Property, kind: str) -> str | None:
+    """The time zone of texts without an offset; None for UTC."""
+    name = item.options.default_timezone
+    if name is None or name.lower() in UTC:
+        return None
+    if not is_zone(name):
+        raise item.source.error(
+            f"property {item.name}: defaultTimezone {name!r} is not known", "write an IANA name, such as Europe/Berlin"
+        )
+    if kind != "timestamp":
+        raise item.source.error(
+            f"property {item.name}: defaultTimezone has no meaning for {kind}", "remove it, or use timestamp"
+        )
+    return name
 
 
 def _rules(dataset: Dataset, kinds: dict[str, str], key: tuple[Property, ...]) -> Iterator[Rule]:

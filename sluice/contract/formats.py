@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from sluice.contract.casts import instant
 from sluice.contract.sql import literal
 from sluice.contract.types import duckdb_type
+from sluice.contract.zones import instant, localized
 
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _LONG_MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
@@ -44,16 +44,19 @@ _TOKEN = re.compile(
 _NEEDED = {"date": "yMd", "timestamp": "yMd", "time": ""}
 
 
-def formatted_cast(cell: str, kind: str, form: str) -> str:
+def formatted_cast(cell: str, kind: str, form: str, *, zone: str | None = None) -> str:
     """The strict cast of a cell written in the Java format `form` to date, timestamp or time.
 
-    Raises ValueError with the reason where the format is not understood or does not fit the type.
+    `zone` is the time zone of timestamps in a format without an offset, UTC if it is None. Raises ValueError with the
+    reason where the format is not understood or does not fit the type.
     """
     strptime, shape, parts = _translated(form)
     _check(kind, parts)
     value = f"try_strptime({cell}, {literal(strptime)})"
     if "z" in parts:
         value = instant(f"try_strptime(regexp_replace({cell}, 'Z$', '+00:00'), {literal(strptime)})")
+    elif zone and kind == "timestamp":
+        value = localized(value, zone)
     exact = f"regexp_full_match({cell}, {literal(shape)}) AND {value} >= TIMESTAMP '0001-01-01 00:00:00'"
     return f"CASE WHEN {exact} THEN CAST({value} AS {duckdb_type(kind)}) END"
 

@@ -10,6 +10,7 @@ import difflib
 import re
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any
 
 import pydantic
@@ -55,15 +56,25 @@ def parse(text: str, *, file: str) -> Dataset:
             raise document.at(f"customProperties[{position}]").error(
                 "the custom property `sluice` has no effect here", "move it to schema[0].customProperties"
             )
-    if len(contract.schema_ or ()) != 1:
-        raise document.at("schema").error(
-            f"the contract has {len(contract.schema_ or ())} schema objects", "write one contract for each dataset"
-        )
-    return _dataset(document, contract, (contract.schema_ or [])[0])
+    position = _chosen(document, contract.schema_ or [])
+    return _dataset(document, contract, (contract.schema_ or [])[position], path=f"schema[{position}]")
 
 
-def _dataset(document: Document, contract: OpenDataContractStandard, table: SchemaObject) -> Dataset:
-    path = "schema[0]"
+def _chosen(document: Document, objects: Sequence[SchemaObject]) -> int:
+    """Which schema object the file is about: the only one, or the one after which the file is named."""
+    if len(objects) == 1:
+        return 0
+    dataset = re.split(r"[/\\]", document.file)[-1].partition(".")[0]
+    for position, table in enumerate(objects):
+        if table.name == dataset:
+            return position
+    raise document.at("schema").error(
+        f"the contract has {len(objects)} schema objects, none of them named {dataset!r}",
+        "name the file <object>.odcs.yaml after one of them; a copy or link of the file for each other one",
+    )
+
+
+def _dataset(document: Document, contract: OpenDataContractStandard, table: SchemaObject, *, path: str) -> Dataset:
     custom = read_custom(table.customProperties, document=document, path=path, known=OBJECT_OPTIONS)
     mode, on_delete = read_mode(custom)
     _refuse_relationships(document, path, table.relationships)

@@ -27,8 +27,16 @@ ENCODINGS = {
         name: name for name in ("cp437", "cp850", "koi8-r", "shift_jis", "cp932", "euc-jp", "euc-kr", "big5", "gb18030")
     },
 }
-# Format, and the delimiter that the word implies. The kernel reads no other formats yet.
-FORMATS = {"csv": ("csv", ","), "tsv": ("csv", "\t")}
+# Format, and the delimiter that the word implies.
+FORMATS = {
+    "csv": ("csv", ","),
+    "tsv": ("csv", "\t"),
+    **dict.fromkeys(("json", "jsonl", "ndjson"), ("json", ",")),  # one object a line, or all in one array
+    "parquet": ("parquet", ","),
+    "xlsx": ("xlsx", ","),
+}
+# Where a text can be told from a value that is not there, an empty text is a text.
+_NULL_TEXTS: dict[str, tuple[str, ...]] = {"json": (), "parquet": ()}
 COMPRESSIONS = ("auto", "none", "gzip", "zstd", "bzip2", "zip")
 _ENDS = {"auto": "auto", "lf": "\n", "crlf": "\r\n", "cr": "\r"}
 _LONGEST = 16  # characters of a delimiter, a record end, the beginning of a comment
@@ -61,9 +69,11 @@ def read_reading(custom: Custom, servers: Sequence[Server] | None) -> Reading:
     form, implied = _known(custom, servers, "format", "csv", FORMATS)
     _refuse_foreign(custom, form)
     quote = _character(custom, "quote", '"')
+    # Of JSON the servers' delimiter tells lines from arrays; the reader sees that for itself.
+    delimiter = (_said(custom, servers, "delimiter") if form == "csv" else None) or implied
     reading = Reading(
         format=form,
-        delimiter=_mark(custom, "delimiter", _said(custom, servers, "delimiter") or implied),
+        delimiter=_mark(custom, "delimiter", delimiter),
         quote=quote,
         escape=_character(custom, "escape", quote),
         record_end=_record_end(custom),
@@ -76,7 +86,7 @@ def read_reading(custom: Custom, servers: Sequence[Server] | None) -> Reading:
         ragged_rows=custom.choice("raggedRows", "reject", ("reject", "fill")),
         encoding=_known(custom, servers, "encoding", "utf-8", ENCODINGS),
         compression=custom.choice("compression", "auto", COMPRESSIONS),
-        null_texts=custom.texts("nullTexts", ("",)),
+        null_texts=custom.texts("nullTexts", _NULL_TEXTS.get(form, ("",))),
         unknown_columns=custom.choice("unknownColumns", "reject", ("reject", "ignore", "take")),
         missing_columns=custom.choice("missingColumns", "reject", ("reject", "null")),
     )

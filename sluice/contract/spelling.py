@@ -43,8 +43,8 @@ def refuse_foreign_spelling(custom: Custom, logical_type: str | None) -> None:
             raise custom.source(name).error(f"{name} has no effect on logicalType {logical_type}", "remove it")
 
 
-def spelled_cast(cell: str, kind: str, spelling: Spelling) -> tuple[str, str]:
-    """The strict cast of a cell in the given spelling, and words for what is expected."""
+def spelled_cast(cell: str, kind: str, spelling: Spelling, *, zone: str | None = None) -> tuple[str, str]:
+    """The strict cast of a cell in the given spelling, and words for what is expected. `zone` as in `strict_cast`."""
     if kind == "boolean" and spelling.true_texts:
         yes, no = (", ".join(map(literal, texts)) for texts in (spelling.true_texts, spelling.false_texts))
         expected = f"one of {', '.join(spelling.true_texts)} or {', '.join(spelling.false_texts)}"
@@ -52,7 +52,7 @@ def spelled_cast(cell: str, kind: str, spelling: Spelling) -> tuple[str, str]:
     whole = kind in {"int", "long"}
     usual = not spelling.thousands and (whole or spelling.decimal == ".")
     if usual or not (whole or kind in {"float", "double"} or decimal_parts(kind)):
-        return strict_cast(cell, kind)
+        return strict_cast(cell, kind, zone=zone)
     expression, expected = strict_cast(_usual(cell, spelling, whole=whole), kind)
     group = f"1{spelling.thousands}234"
     return expression, f"{expected}, written like {group if whole else group + spelling.decimal + '5'}"

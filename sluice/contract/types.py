@@ -75,6 +75,8 @@ def iceberg_type(item: Property) -> str:
             if item.options.format is not None:
                 return _known_format(item, _FLOAT_FORMATS)
             return physical if physical and physical not in _LOGICAL.values() else "double"
+        case "date" if physical == "timestamp":  # how v3.0, which has no timestamp, says it
+            return "timestamp"
         case logical if logical in _LOGICAL:
             return _LOGICAL[logical]
         case logical:

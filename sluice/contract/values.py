@@ -8,6 +8,7 @@ from decimal import Decimal
 from sluice.contract.model import Property, Scalar
 from sluice.contract.sql import literal
 from sluice.contract.types import decimal_parts
+from sluice.contract.zones import UTC, instant
 
 
 def literal_for(item: Property, kind: str, value: Scalar) -> str:
@@ -36,8 +37,14 @@ def _moment(item: Property, kind: str, value: str) -> str:
         moment = dt.datetime.fromisoformat(value)
         if moment.tzinfo is not None:
             moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
-        return f"TIMESTAMP '{moment.isoformat(sep=' ')}'"
+        elif (zone := item.options.default_timezone) and zone.lower() not in UTC:
+            return f"({instant(f'timezone({literal(zone)}, {_written(moment)})')})"  # the same clock as the texts'
+        return _written(moment)
     except ValueError as error:
         raise item.source.error(
             f"property {item.name}: {value!r} is no {kind}: {error}", "write it like 2024-02-29 or 2024-02-29T13:00:00Z"
         ) from error
+
+
+def _written(moment: dt.datetime) -> str:
+    return f"TIMESTAMP '{moment.isoformat(sep=' ')}'"

@@ -131,6 +131,28 @@ def test_reading_options_come_from_the_servers_where_these_agree() -> None:
     assert both.reading.delimiter == ","
 
 
+@pytest.mark.parametrize(
+    ("word", "reading"),
+    [
+        ("jsonl", Reading(format="json", null_texts=())),
+        ("parquet", Reading(format="parquet", null_texts=())),
+        ("xlsx", Reading(format="xlsx")),
+    ],
+)
+def test_formats_that_tell_a_missing_value_from_an_empty_text_keep_both(word: str, reading: Reading) -> None:
+    assert plan(lambda document: options(document).update(format=word)).reading == reading
+
+
+def test_of_several_schema_objects_the_file_is_about_the_one_it_is_named_after() -> None:
+    text = orders(
+        lambda document: document["schema"].append(
+            {"name": "items", "properties": [{"name": "id", "logicalType": "integer", "required": "?"}]}
+        )
+    )
+    assert compile_plan(parse(text.replace("'?'", "true"), file="contracts/items.odcs.yaml")).dataset == "items"
+    assert compile_plan(parse(text.replace("'?'", "true"), file="contracts/orders.odcs.yaml")) == plan()
+
+
 def test_custom_properties_of_other_tools_are_left_alone() -> None:
     others = [{"property": "ingestTeam", "value": "x"}, {"property": "sluice", "vendor": "canal", "value": "y"}]
     assert plan(lambda document: document["schema"][0]["customProperties"].extend(others)) == plan()
@@ -190,7 +212,11 @@ REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
     "old standard": (lambda d: d.update(apiVersion="v2.2.2"), "apiVersion is 'v2.2.2'", "apiVersion"),
     "other kind": (lambda d: d.update(kind="DataProduct"), "kind is 'DataProduct'", "kind"),
     "no schema": (lambda d: d.pop("schema"), "0 schema objects", "schema"),
-    "two objects": (lambda d: d["schema"].append({"name": "b"}), "2 schema objects", "schema"),
+    "two objects": (
+        lambda d: (d["schema"].append({"name": "b"}), d["schema"][0].update(name="a")),
+        "2 schema objects, none of them named 'orders'",
+        "schema",
+    ),
     "no properties": (lambda d: d["schema"][0].pop("properties"), "no properties", "schema[0]"),
     "unknown option": (lambda d: options(d).update(nullText=["NA"]), "unknown option 'nullText'", "nullText"),
     "option beside the mapping": (
@@ -206,7 +232,17 @@ REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
     "unknown mode": (lambda d: options(d).update(mode="upsert"), "mode is 'upsert'", "value.mode"),
     "two quotes": (lambda d: options(d).update(quote="||"), "quote is '||'", "value.quote"),
     "quote is delimiter": (lambda d: options(d).update(quote=","), "are not told apart", "value.delimiter"),
-    "format to come": (lambda d: options(d).update(format="xlsx"), "'xlsx' is not supported yet", "value.format"),
+    "format to come": (lambda d: options(d).update(format="avro"), "'avro' is not supported yet", "value.format"),
+    "delimiter of a workbook": (
+        lambda d: options(d).update(format="xlsx", delimiter=";"),
+        "delimiter has no effect on files of format xlsx",
+        "value.delimiter",
+    ),
+    "unknown zone": (
+        lambda d: prop(d, 1).update(logicalType="timestamp", logicalTypeOptions={"defaultTimezone": "Mars/Olympus"}),
+        "'Mars/Olympus' is not known",
+        "properties[1]",
+    ),
     "share above one": (lambda d: options(d).update(maxRejectShare=5), "maxRejectShare is 5", "value.maxRejectShare"),
     "negative count": (lambda d: options(d).update(skipLines=-1), "skipLines is -1", "value.skipLines"),
     "flag as text": (lambda d: options(d).update(header="yes"), "header is 'yes'", "value.header"),

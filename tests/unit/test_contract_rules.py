@@ -185,7 +185,7 @@ def test_quality_checks_keep_their_severity() -> None:
         (column("a", options=Options(format="iban")), "format 'iban' is not checked"),
         (column("a", options=Options(pattern="(?=x)")), "looks ahead"),
         (column("a", "timestamp", options=Options(format="yy-MM-dd")), "format 'yy-MM-dd'"),
-        (column("a", "timestamp", options=Options(default_timezone="Europe/Paris")), "defaultTimezone"),
+        (column("a", "time", options=Options(default_timezone="Europe/Paris")), "defaultTimezone has no meaning"),
     ],
 )
 def test_a_rule_that_cannot_hold_for_the_type_is_refused(item: Property, message: str) -> None:
