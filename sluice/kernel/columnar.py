@@ -8,7 +8,7 @@ import duckdb
 
 from sluice.contract.plan import Plan
 from sluice.errors import DataError
-from sluice.kernel.header import positions
+from sluice.kernel.header import positions, unknown_positions
 from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.records import Records, parquet_records
 from sluice.kernel.unpack import blocks, compression
@@ -42,7 +42,8 @@ def open_parquet(
     if size > limits.max_bytes or rows > limits.max_rows or len(described) > limits.max_columns:
         raise refuse("file.limit", f"{size} bytes, {rows} rows and {len(described)} columns are too many")
     names = [name for name, *_ in described]
-    return parquet_records(path, names=names, cells=positions(names, plan, key=source.key))
+    cells = positions(names, plan, key=source.key)
+    return parquet_records(path, names=names, cells=cells, extras=unknown_positions(names, plan))
 
 
 def _unpacked(source: SourceFile, plan: Plan, scratch: Path, limits: Limits) -> Path:

@@ -1,26 +1,28 @@
 """Delimited text record by record, in plain Python: headers, and files that DuckDB's reader cannot read exactly.
 
 Slower and stricter about nothing being lost: each record keeps its own lines, and a quote that never closes costs the
-line it stands in, not the rest of the file.
+line it stands in, not the rest of the file. How one record becomes cells is decided in `tokens`.
 """
 
 from __future__ import annotations
 
 import csv
-import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
+from typing import IO
 
 from sluice.contract.plan import Plan, Reading
 from sluice.errors import DataError
 from sluice.kernel.outcome import Limits
+from sluice.kernel.tokens import AFTER, BLANKS, OPEN, FaultError, Tokens, content
 
-_OPEN = "expected a closing quote, got none"
-_AFTER = "expected a delimiter or the end of the line after a closing quote, got more text"
 _NO_LIMIT = (1 << 31) - 1
+_BLOCK = 1 << 16
+_IN_VAIN = 4  # times the characters of a file that may be read ahead for a closing quote that is not there
+_NEWLINES = {"auto": "", "\n": "\n", "\r\n": "\r\n", "\r": "\r"}  # record ends that Python's own reader cuts at
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,27 @@ class Record:
 
 
 def read_header(path: Path, plan: Plan, limits: Limits, *, key: str) -> tuple[list[str], int]:
-    """Read the names in the header record and count its lines. Raises DataError `file.columns` where there is none."""
-    for record in records(path, plan, limits, key=key, skip_lines=plan.reading.skip_lines):
+    """Read the names in the header and count its lines. Raises DataError `file.columns` where there is none."""
+
+    def refuse(rule: str, message: str) -> DataError:
+        return DataError(message, dataset=plan.dataset, rule=rule, object_key=key)
+
+    wanted = plan.reading.header_lines
+    found = list(islice(records(path, plan, limits, key=key, skip_lines=plan.reading.skip_lines), wanted))
+    for record in found:
         if record.fault:
-            raise DataError(f"the header: {record.fault}", dataset=plan.dataset, rule="file.columns", object_key=key)
+            raise refuse("file.columns", f"the header: {record.fault}")
         if len(record.cells) > limits.max_columns:
-            message = f"more than {limits.max_columns} columns"
-            raise DataError(message, dataset=plan.dataset, rule="file.limit", object_key=key)
-        return [cell or "" for cell in record.cells], record.raw.count("\n") + 1
-    raise DataError("expected a header, got an empty file", dataset=plan.dataset, rule="file.columns", object_key=key)
+            raise refuse("file.limit", f"more than {limits.max_columns} columns")
+    if not found:
+        raise refuse("file.columns", "expected a header, got an empty file")
+    if len(found) < wanted:
+        raise refuse("file.columns", f"expected a header of {wanted} records, got {len(found)}")
+    columns = zip_longest(*(record.cells for record in found), fillvalue="")
+    names = [parts[0] or "" if wanted == 1 else " ".join(filter(None, parts)) for parts in columns]
+    if plan.reading.blanks == "trim":
+        names = [name.strip(BLANKS) for name in names]
+    return names, sum(record.raw.count("\n") + 1 for record in found)
 
 
 def read_names(path: Path, plan: Plan, limits: Limits, *, key: str) -> list[str]:
@@ -50,15 +64,24 @@ def read_names(path: Path, plan: Plan, limits: Limits, *, key: str) -> list[str]
 
 
 def records(path: Path, plan: Plan, limits: Limits, *, key: str, skip_lines: int = 0) -> Iterator[Record]:
-    """Yield all records of a UTF-8 file. An empty line is no record. Raises DataError `file.limit` for a huge line."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = _Lines(
-            _bounded(iter(lambda: file.readline(limits.max_field_bytes + 1), ""), plan, limits, key),
-            limits.max_field_bytes,
-        )
+    """Yield all records of a UTF-8 file; an empty line is none, and a comment neither.
+
+    Raises DataError `file.limit` for a huge line and for too many records.
+    """
+    reading = plan.reading
+
+    def refuse(message: str) -> DataError:
+        return DataError(message, dataset=plan.dataset, rule="file.limit", object_key=key)
+
+    with path.open(encoding="utf-8", newline=_NEWLINES.get(reading.record_end, "")) as file:
+        lines = _bounded(_cut(file, reading.record_end, limits.max_field_bytes + 1), limits, refuse_line=refuse)
         for _ in islice(lines, skip_lines):
             pass
-        yield from _split(lines, plan.reading)
+        most = limits.max_rows + reading.header_lines
+        for number, record in enumerate(_split(_Lines(lines, limits.max_field_bytes), reading)):
+            if number >= most:
+                raise refuse(f"more than {limits.max_rows} records")
+            yield record
 
 
 def is_whole(line: str, reading: Reading) -> bool:
@@ -67,17 +90,19 @@ def is_whole(line: str, reading: Reading) -> bool:
     return all(not record.fault for record in _split(lines, reading))
 
 
-class _FaultError(Exception):
-    """What is wrong with the record that was being read."""
-
-
 class _Lines:
-    """An iterator over lines that remembers what it gave out since the last `begin` and takes lines back."""
+    """An iterator over lines that remembers what it gave out since the last `begin` and takes lines back.
+
+    A record may take `most` characters. Quotes that never close make whoever looks for their ends read the same lines
+    again and again; what was read in vain is bounded by the length of the file, or a few megabytes took hours.
+    """
 
     def __init__(self, lines: Iterable[str], most: int) -> None:
         self._lines = iter(lines)
         self._returned: deque[str] = deque()
-        self._left = self._most = most  # characters of one record
+        self._most = most
+        self._allowance = _IN_VAIN * most
+        self._granted = self._left = most  # characters of one record
         self.taken: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
@@ -88,58 +113,86 @@ class _Lines:
         self.taken.append(line)
         self._left -= len(line)
         if self._left < 0 and len(self.taken) > 1:
-            raise _FaultError(_OPEN)
+            raise FaultError(OPEN)
         return line
 
     def begin(self) -> None:
-        self._left = self._most
+        self._allowance += _IN_VAIN * (self._granted - self._left)
+        self._granted = self._left = min(self._most, self._allowance)
         self.taken.clear()
 
     def give_back(self) -> None:
         self._returned.extendleft(reversed(self.taken))
-        self.begin()
+        self._left = self._granted
+        self.taken.clear()
 
     def give_back_all_but_first(self) -> None:
+        ahead = sum(map(len, self.taken[1:]))
+        self._allowance -= ahead
+        self._left += ahead
         self._returned.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
 
 
-def _bounded(lines: Iterator[str], plan: Plan, limits: Limits, key: str) -> Iterator[str]:
+def _cut(file: IO[str], end: str, most: int) -> Iterator[str]:
+    """Yield the lines of a file with their ends, none longer than `most` but the one that is too long."""
+    if end in _NEWLINES:
+        yield from iter(lambda: file.readline(most), "")
+        return
+    held = ""
+    while block := file.read(_BLOCK):
+        *whole, held = (held + block).split(end)
+        yield from (line + end for line in whole)
+        if len(held) >= most:
+            break
+    if held:
+        yield held
+
+
+def _bounded(lines: Iterator[str], limits: Limits, *, refuse_line: Callable[[str], DataError]) -> Iterator[str]:
     for line in lines:
         if len(line) > limits.max_field_bytes:
-            message = f"a line of more than {limits.max_field_bytes} characters"
-            raise DataError(message, dataset=plan.dataset, rule="file.limit", object_key=key)
+            raise refuse_line(f"a line of more than {limits.max_field_bytes} characters")
         yield line
 
 
 def _split(lines: _Lines, reading: Reading) -> Iterator[Record]:
     """Yield the records of the lines. One that goes wrong costs its first line; reading goes on with the next."""
-    careful = _Tokens(lines, reading)
+    careful = Tokens(lines, reading)
     quick = _quick(lines, reading)
     marks = (f" {reading.quote}", f"{reading.quote} ") if quick and reading.quote else ()
     while True:
         lines.begin()
+        if reading.comment and _skip_comment(lines, reading.comment):
+            continue
         try:
             cells, fault = _read(lines, quick, careful, marks), ""
         except StopIteration:
             return
-        except (_FaultError, csv.Error) as error:
+        except (FaultError, csv.Error) as error:
             several = len(lines.taken) > 1
             lines.give_back_all_but_first()
             # Past the first line, what is wrong is that the quote did not close there.
-            cells, fault = [], _OPEN if several else _explained(error)
+            cells, fault = [], OPEN if several else _explained(error)
         if cells or fault:
-            yield Record(cells, "".join(lines.taken).rstrip("\r\n"), fault)
+            yield Record(cells, content("".join(lines.taken), reading.record_end), fault)
 
 
-def _read(lines: _Lines, quick: Iterator[list[str]] | None, careful: _Tokens, marks: Sequence[str]) -> list[str]:
+def _skip_comment(lines: _Lines, comment: str) -> bool:
+    if next(lines, "").startswith(comment):
+        return True
+    lines.give_back()
+    return False
+
+
+def _read(lines: _Lines, quick: Iterator[list[str]] | None, careful: Tokens, marks: Sequence[str]) -> list[str]:
     """Read one record; again, where a blank stands beside a quote: there the csv module differs from DuckDB."""
     if quick is None:
         return next(careful)
     failure = None
     try:
         cells = next(quick)
-    except (_FaultError, csv.Error) as error:
+    except (FaultError, csv.Error) as error:
         failure = error
     if any(mark in line for line in lines.taken for mark in marks):
         lines.give_back()
@@ -151,7 +204,8 @@ def _read(lines: _Lines, quick: Iterator[list[str]] | None, careful: _Tokens, ma
 
 def _quick(lines: _Lines, reading: Reading) -> Iterator[list[str]] | None:
     """Return the csv module's reader for the dialects that it knows as DuckDB does."""
-    if len(reading.delimiter) != 1 or reading.escape not in {reading.quote, ""}:
+    odd = reading.record_end != "auto" or reading.escape != reading.quote or reading.blanks == "trim"
+    if len(reading.delimiter) != 1 or odd:
         return None
     csv.field_size_limit(_NO_LIMIT)  # lines are bounded already
     if not reading.quote:
@@ -159,64 +213,10 @@ def _quick(lines: _Lines, reading: Reading) -> Iterator[list[str]] | None:
     return csv.reader(lines, delimiter=reading.delimiter, quotechar=reading.quote, strict=True)
 
 
-class _Tokens:
-    """The cells of one record after the other, by the rules of DuckDB's reader.
-
-    A cell is quoted if it begins with a quote or with one blank and a quote; blanks may follow the closing quote.
-    """
-
-    def __init__(self, lines: _Lines, reading: Reading) -> None:
-        quote, escape = re.escape(reading.quote), re.escape(reading.escape or reading.quote)
-        if not quote:
-            quote = escape = r"(?!)"  # which is nowhere
-        inner = rf"[^{quote}]|{quote}{quote}" if escape == quote else rf"[^{quote}{escape}]|{escape}."
-        before, after = ("", "") if reading.delimiter == " " else (" ?", " *+")
-        self._quoted = re.compile(rf"{before}{quote}((?:{inner})*+){quote}{after}", re.DOTALL)
-        self._begun = re.compile(before + quote)
-        self._escaped = re.compile(rf"{escape}(.)", re.DOTALL)
-        self._lines, self._delimiter = lines, reading.delimiter
-
-    def __iter__(self) -> Iterator[list[str]]:
-        return self
-
-    def __next__(self) -> list[str]:
-        text = next(self._lines)
-        while (cells := self._cells(text)) is None:
-            try:
-                text += next(self._lines)
-            except StopIteration:
-                raise _FaultError(_OPEN) from None
-        return cells
-
-    def _cells(self, text: str) -> list[str] | None:
-        """The cells of a record; None where a quote is still open."""
-        end = len(text.rstrip("\r\n"))
-        if not end:
-            return []
-        cells: list[str] = []
-        at = 0
-        while True:
-            if self._begun.match(text, at):
-                found = self._quoted.match(text, at)
-                if found is None:
-                    return None
-                cells.append(self._escaped.sub(r"\1", found[1]))
-                at = found.end()
-                if at < end and not text.startswith(self._delimiter, at):
-                    raise _FaultError(_AFTER)
-            else:
-                stop = text.find(self._delimiter, at, end)
-                cells.append(text[at : end if stop < 0 else stop])
-                at = end if stop < 0 else stop
-            if at >= end:
-                return cells
-            at += len(self._delimiter)
-
-
 def _explained(error: Exception) -> str:
     """Our words for the csv module's, which never name a value."""
-    if isinstance(error, _FaultError):
+    if isinstance(error, FaultError):
         return str(error)
     if "expected after" in str(error):
-        return _AFTER
-    return _OPEN if "unexpected end" in str(error) else "expected a delimited record, got something else"
+        return AFTER
+    return OPEN if "unexpected end" in str(error) else "expected a delimited record, got something else"

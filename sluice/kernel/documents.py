@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +30,8 @@ class _Number(str):
 def documents(path: Path, plan: Plan, limits: Limits, *, key: str) -> Iterator[Record]:
     """Yield one record for each object, its cells in the order of `sources`; an absent or null member is None.
 
+    Where the plan takes unknown members, they are one cell more.
+
     An array that is damaged refuses the file (DataError `file.json`), a damaged line only itself.
     """
 
@@ -36,20 +39,20 @@ def documents(path: Path, plan: Plan, limits: Limits, *, key: str) -> Iterator[R
         return DataError(message, dataset=plan.dataset, rule=rule, object_key=key)
 
     columns = sources(plan)
-    known = set(columns) if plan.reading.unknown_columns == "reject" else None
+    shape = _Shape(columns, frozenset(columns), plan.reading.unknown_columns)
     with path.open(encoding="utf-8", newline="") as file:
         is_array = file.read(_BLOCK).lstrip(_BLANK).startswith("[")
         file.seek(0)
         if is_array:
             for value, raw in _Array(file, limits, refuse):
-                yield _record(value, raw, columns, known)
+                yield _record(value, raw, shape)
             return
         while line := file.readline(limits.max_field_bytes + 1):
             if len(line) > limits.max_field_bytes:
                 raise refuse("file.limit", f"a line of more than {limits.max_field_bytes} characters")
             if raw := line.strip(_BLANK):
                 try:
-                    yield _record(_DECODER.decode(raw), raw, columns, known)
+                    yield _record(_DECODER.decode(raw), raw, shape)
                 except (ValueError, RecursionError):
                     yield Record([], raw, "expected a JSON object, got text that is no JSON")
 
@@ -124,12 +127,27 @@ class _Array:
         return self._refuse("file.json", f"expected a JSON array, got something else after record {self._number}")
 
 
-def _record(value: Any, raw: str, columns: list[str], known: set[str] | None) -> Record:
+@dataclass(frozen=True)
+class _Shape:
+    """The members that become cells, and what becomes of others."""
+
+    columns: list[str]
+    known: frozenset[str]
+    unknown: str  # reject, ignore, take
+
+
+def _record(value: Any, raw: str, shape: _Shape) -> Record:
     if not isinstance(value, dict):
         return Record([], raw, f"expected a JSON object, got {_KINDS.get(type(value), 'a number')}")
-    if known is not None and (unknown := [name for name in value if name not in known]):
+    cells = [_cell(value.get(name)) for name in shape.columns]
+    if shape.unknown == "ignore":
+        return Record(cells, raw)
+    unknown = [name for name in value if name not in shape.known]
+    if shape.unknown == "take":
+        return Record([*cells, _written({name: value[name] for name in unknown}) if unknown else None], raw)
+    if unknown:
         return Record([], raw, f"expected the members of the contract, got {unknown[0][:80]!r}, too")
-    return Record([_cell(value.get(name)) for name in columns], raw)
+    return Record(cells, raw)
 
 
 def _cell(value: Any) -> str | None:

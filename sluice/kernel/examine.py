@@ -11,7 +11,6 @@ from typing import Any
 
 from sluice.contract.plan import PROVENANCE, Column, Plan, Rule
 from sluice.contract.sql import literal, quote
-from sluice.kernel.header import sources
 from sluice.kernel.outcome import SourceFile
 from sluice.kernel.records import Records
 
@@ -70,7 +69,8 @@ def examined(
     breaches = list(_breaches(plan, records, given))
     own = ["_sluice_row", "_sluice_fault", *records.columns]
     cells = [f"{_nulled(cell, plan)} AS {quote(name)}" for name, cell in records.cells.items()]
-    cells += [f"NULL::VARCHAR AS {quote(name)}" for name in sources(plan) if name not in records.cells]
+    wanted = dict.fromkeys(column.source for column in plan.columns if column.source is not None)
+    cells += [f"NULL::VARCHAR AS {quote(name)}" for name in wanted if name not in records.cells]
     casted = [f"{quote(name)} IS NOT NULL AS {flag}" for name, flag in given.items()]
     casted += [f"{column.cast} AS {quote(column.name)}" for column in plan.columns if column.source is not None]
     derived = [f"{column.cast} AS {quote(column.name)}" for column in plan.columns if column.source is None]
@@ -173,8 +173,10 @@ def _shown(value: str) -> str:
 
 
 def _nulled(cell: str, plan: Plan) -> str:
-    """The cell, NULL where it is one of the null texts."""
+    """The cell, without blanks around it if the plan says so, NULL where it is one of the null texts."""
     nulls = ", ".join(f"$null_{number}" for number in range(len(plan.reading.null_texts)))
+    if plan.reading.blanks == "trim":
+        cell = f"trim({cell}, ' ' || chr(9))"
     return f"CASE WHEN {cell} NOT IN ({nulls}) THEN {cell} END" if nulls else cell
 
 

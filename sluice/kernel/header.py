@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from sluice.contract.plan import Plan
+from sluice.contract.plan import EXTRA, Plan
 from sluice.errors import DataError
 
 _SHOWN = 12  # names in a message; a file may have thousands of columns
@@ -24,6 +24,9 @@ def positions(names: Sequence[str], plan: Plan, *, key: str) -> dict[str, int]:
     problems = []
     if twice:
         problems.append(f"more than one column is named {_listed(twice)}")
+    again = [name for name in unknown if counts[name] > 1]
+    if again and plan.reading.unknown_columns == "take":
+        problems.append(f"more than one column is named {_listed(again)}")
     if missing and plan.reading.missing_columns == "reject":
         problems.append(f"missing {_listed(missing)}")
     if unknown and plan.reading.unknown_columns == "reject":
@@ -35,9 +38,18 @@ def positions(names: Sequence[str], plan: Plan, *, key: str) -> dict[str, int]:
     return {name: names.index(name) for name in wanted if counts[name]}
 
 
+def unknown_positions(names: Sequence[str], plan: Plan) -> dict[str, int]:
+    """The position of each column that the plan does not name, if the plan takes them."""
+    if plan.reading.unknown_columns != "take":
+        return {}
+    wanted = set(sources(plan))
+    return {name: at for at, name in enumerate(names) if name not in wanted}
+
+
 def sources(plan: Plan) -> list[str]:
     """The header names that the plan reads, in order."""
-    return list(dict.fromkeys(column.source for column in plan.columns if column.source is not None))
+    found = (column.source for column in plan.columns if column.source is not None)
+    return list(dict.fromkeys(name for name in found if name != EXTRA))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import duckdb
 
-from sluice.contract.plan import Plan, Reading
+from sluice.contract.plan import EXTRA, Plan, Reading
 from sluice.errors import DataError
 from sluice.kernel.columnar import open_parquet
 from sluice.kernel.delimited import is_whole, read_header, records
 from sluice.kernel.documents import documents
-from sluice.kernel.header import positions, sources
+from sluice.kernel.header import positions, sources, unknown_positions
 from sluice.kernel.outcome import Limits, SourceFile
-from sluice.kernel.records import Records, csv_records
+from sluice.kernel.records import NO_TEXT, Records, csv_records
 from sluice.kernel.rewrite import rewritten
 from sluice.kernel.sheets import sheet_records
 from sluice.kernel.text import Text, empty_lines, last_line, prepare
 
+_LONG_DELIMITER = 4  # bytes; DuckDB refuses longer ones
 _WIDE = 512  # columns; DuckDB holds two thousand records of all of them at a time
 
 
@@ -62,11 +64,14 @@ def attempts(
             yield Attempt(opened, refusal=damaged)
         case "xlsx":
             named, found = sheet_records(source, plan, limits=limits)
-            cells = positions(named, plan, key=source.key)
-            yield Attempt(rewritten(found, target, width=len(named), cells=cells, first_row=first_row))
+            cells, extras = positions(named, plan, key=source.key), unknown_positions(named, plan)
+            width = len(named)
+            yield Attempt(rewritten(found, target, width=width, cells=cells, extras=extras, first_row=first_row))
         case "json":
             text = prepare(source, plan, scratch=scratch, limits=limits)
             wanted = sources(plan)
+            if plan.reading.unknown_columns == "take":
+                wanted.append(EXTRA)
             cells = {name: at for at, name in enumerate(wanted)}
             found = documents(text.path, plan, limits, key=source.key)
             width = len(wanted)
@@ -86,25 +91,49 @@ def _delimited(
     names: Sequence[str] | None,
     target: Path,
 ) -> Iterator[Attempt]:
-    skip_lines = plan.reading.skip_lines if names is None else 0
+    reading = plan.reading
+    skip_lines = reading.skip_lines if names is None else 0
     above = skip_lines
-    header = names is None and plan.reading.header
+    header = reading.header_lines if names is None and reading.header else 0
     if header:
         names, lines = read_header(text.path, plan, limits, key=source.key)
         above += lines
     names = sources(plan) if names is None else names
-    cells = positions(names, plan, key=source.key)
+    cells, extras = positions(names, plan, key=source.key), unknown_positions(names, plan)
     width = len(names)
-    doubts = text.returns or text.nuls or text.long_lines or text.reopened or (text.quotes and text.escapes)
-    if width <= _WIDE and not doubts:
+    if width <= _WIDE and is_plain(text, reading):
         fast = csv_records(
-            text, plan, width=width, cells=cells, first_row=first_row, header=header, skip_lines=skip_lines
+            text,
+            plan,
+            width=width,
+            cells=cells,
+            extras=extras,
+            first_row=first_row,
+            header=header,
+            skip_lines=skip_lines,
         )
-        yield Attempt(fast, _Lines(text, plan.reading, above, fast), last=False)
-    found = records(text.path, plan, limits, key=source.key, skip_lines=skip_lines)
-    if header:
-        next(found)
-    yield Attempt(rewritten(found, target, width=width, cells=cells, first_row=first_row))
+        yield Attempt(fast, _Lines(text, reading, above, fast), last=False)
+    found = islice(records(text.path, plan, limits, key=source.key, skip_lines=skip_lines), header, None)
+    fill = reading.ragged_rows == "fill"
+    yield Attempt(rewritten(found, target, width=width, cells=cells, extras=extras, first_row=first_row, fill=fill))
+
+
+def is_plain(text: Text, reading: Reading) -> bool:
+    """Whether DuckDB's reader takes these bytes under this dialect as we do. What follows is where it was seen not to.
+
+    It joins what stands on both sides of a reopened quote, knows comments in the middle of lines, and sees only some of
+    the delimiters whose beginnings overlap; a backslash in a delimiter is an escape to it.
+    """
+    if text.returns or text.nuls or text.long_lines or text.reopened or text.comments or text.crumbs:
+        return False
+    if text.escapes and (text.quotes or not reading.quote):
+        return False
+    delimiter = reading.delimiter.encode()
+    marks = reading.delimiter + reading.quote + reading.escape
+    if len(delimiter) > _LONG_DELIMITER or "\\" in reading.delimiter or set(marks) & set(NO_TEXT):
+        return False
+    strange = not (reading.quote + reading.escape).isascii() or len(delimiter) > 1
+    return not text.quotes or not (strange or reading.escape == "" or reading.blanks == "trim")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sluice.contract.plan import Plan
+from sluice.contract.plan import EXTRA, Plan
 from sluice.contract.sql import quote
 from sluice.kernel.text import Text
 
@@ -40,8 +40,27 @@ def cell_names(width: int) -> list[str]:
     return [f"_sluice_cell_{number}" for number in range(width)]
 
 
+def taken(extras: Mapping[str, int], columns: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The cell for unknown columns, if there are any to take: its source and SQL, and the parameters of that.
+
+    `extras` maps their names to places in `columns`. The names come from files: they are bound, never written.
+    """
+    if not extras:
+        return {}, {}
+    pairs = ", ".join(f"CAST($extra_{at} AS VARCHAR), {columns[at]}" for at in extras.values())
+    return {EXTRA: f"CAST(json_object({pairs}) AS VARCHAR)"}, {f"extra_{at}": name for name, at in extras.items()}
+
+
 def csv_records(
-    text: Text, plan: Plan, *, width: int, cells: Mapping[str, int], first_row: int, header: bool, skip_lines: int
+    text: Text,
+    plan: Plan,
+    *,
+    width: int,
+    cells: Mapping[str, int],
+    extras: Mapping[str, int],
+    first_row: int,
+    header: int,
+    skip_lines: int,
 ) -> Records:
     """Read a delimited file with DuckDB's own reader: fast, but it loses what stands in a quote that never closes.
 
@@ -52,12 +71,16 @@ def csv_records(
     *names, extra = all_names = cell_names(width + 1)
     columns = ", ".join(f"'{name}': 'VARCHAR'" for name in all_names)
     found = f"len(list_filter([{', '.join(names)}], lambda cell: cell IS NOT NULL))"
+    filled = reading.ragged_rows == "fill"
+    more = f"{extra} <> ''" if filled else f"{extra} IS NOT NULL"
+    fewer = "" if filled else f"WHEN {names[-1]} IS NULL THEN 'expected {width} cells, got ' || {found}"
+    taking, bound = taken(extras, all_names)
     sql = f"""
         SELECT
-            row_number() OVER () + $first_row - {int(header)} AS _sluice_row,
+            row_number() OVER () + $first_row - {header} AS _sluice_row,
             CASE
-                WHEN {extra} IS NOT NULL THEN 'expected {width} cells, got more'
-                WHEN {names[-1]} IS NULL THEN 'expected {width} cells, got ' || {found}
+                WHEN {more} THEN 'expected {width} cells, got more'
+                {fewer}
             END AS _sluice_fault,
             {", ".join(all_names)}
         FROM read_csv(
@@ -76,14 +99,16 @@ def csv_records(
     }
     return Records(
         sql=f"SELECT * FROM ({sql}) WHERE _sluice_row > $first_row" if header else sql,
-        parameters=parameters,
+        parameters=parameters | bound,
         columns=all_names,
-        cells={name: names[at] for name, at in cells.items()},
+        cells={name: names[at] for name, at in cells.items()} | taking,
         raw=_joined(all_names, quotes=text.quotes),
     )
 
 
-def parquet_records(path: Path, *, names: Sequence[str], cells: Mapping[str, int]) -> Records:
+def parquet_records(
+    path: Path, *, names: Sequence[str], cells: Mapping[str, int], extras: Mapping[str, int]
+) -> Records:
     """Read a Parquet file; each value becomes the text that a file of text would have for it."""
     columns = cell_names(len(names))
     values = ", ".join(f"{quote(name)} AS {column}" for name, column in zip(names, columns, strict=True))
@@ -91,11 +116,12 @@ def parquet_records(path: Path, *, names: Sequence[str], cells: Mapping[str, int
         SELECT file_row_number + 1 AS _sluice_row, NULL::VARCHAR AS _sluice_fault, {values}
         FROM read_parquet($path, file_row_number = true, hive_partitioning = false)"""
     record = ", ".join(f"{quote(name)} := {column}" for name, column in zip(names, columns, strict=True))
+    taking, bound = taken(extras, [f"CAST({column} AS VARCHAR)" for column in columns])
     return Records(
         sql=sql,
-        parameters={"path": str(path)},
+        parameters={"path": str(path)} | bound,
         columns=columns,
-        cells={name: f"CAST({columns[at]} AS VARCHAR)" for name, at in cells.items()},
+        cells={name: f"CAST({columns[at]} AS VARCHAR)" for name, at in cells.items()} | taking,
         raw=f"CAST(to_json(struct_pack({record})) AS VARCHAR)",
     )
 

@@ -13,6 +13,7 @@ from sluice.contract.plan import Plan
 from sluice.errors import DataError
 from sluice.kernel.delimited import Record
 from sluice.kernel.outcome import Limits, SourceFile
+from sluice.kernel.tokens import BLANKS
 
 _MEMBERS = 10_000  # files in a workbook; it is a zip
 
@@ -44,6 +45,8 @@ def sheet_records(source: SourceFile, plan: Plan, *, limits: Limits) -> tuple[li
     if width > limits.max_columns:
         raise refuse("file.limit", f"more than {limits.max_columns} columns")
     names = [_text(value) or "" for value in first[:width]]
+    if plan.reading.blanks == "trim":
+        names = [name.strip(BLANKS) for name in names]
     moments = {column.source for column in plan.columns if column.type == "timestamp"}
     return names, _below(rows, [name in moments for name in names])
 

@@ -84,7 +84,10 @@ def dialect_of(reading: Reading, *, key: str, head: bytes) -> Dialect | None:
             return None
         return Dialect(quote=b"", delimiter=b"", lines=True, header=False, origin=origin)
     quote, delimiter = reading.quote.encode(), reading.delimiter.encode()
-    if reading.format != "csv" or reading.escape != reading.quote or len(quote) > 1 or len(delimiter) != 1:
+    # Of other records nobody knows where they end, or that they are records, by looking at one part of an object.
+    foreign = reading.record_end != "auto" or reading.comment or reading.skip_footer or reading.header_lines > 1
+    odd = reading.escape != reading.quote or len(quote) > 1 or len(delimiter) != 1
+    if reading.format != "csv" or foreign or odd:
         return None
     for _ in range(reading.skip_lines):
         origin = head.find(b"\n", origin) + 1

@@ -19,6 +19,8 @@ from sluice.kernel.unpack import blocks, compression
 _BOM = "\ufeff".encode()
 _UTF8 = {"utf-8", "utf-8-sig"}
 _EDGE = 64  # bytes on each side of a block's border that are looked at together
+_BLOCK = 1 << 20
+_FOOTER = 1 << 26  # bytes; more than that is no footer
 _TAIL = 1 << 16  # more empty lines than this at the end of a file are counted in vain
 _LONG = 1 << 20  # DuckDB's CSV reader takes lines up to twice this; a block holds no longer ones
 
@@ -32,9 +34,11 @@ class Text:
     lines: int  # lines, the last one with or without a line feed
     quotes: bool  # the contract's quote character
     escapes: bool  # an escape character that is not the quote
+    comments: bool  # a line that begins like a comment
+    crumbs: bool  # a byte of a long delimiter elsewhere than in one: where delimiters begin is a matter of care
     reopened: bool  # a quote, blanks, a quote, not all of a cell: DuckDB would join the two sides
     line_end: str  # in the words of DuckDB: `\n` or `\r\n`, each character escaped
-    returns: bool  # a carriage return that is not followed by a line feed, or line feeds both with and without one
+    returns: bool  # what ends lines is not what ends records, or not the same everywhere
     nuls: bool
     long_lines: bool  # a megabyte without a line feed
 
@@ -42,11 +46,13 @@ class Text:
 def prepare(source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits) -> Text:
     """Return the object as plain UTF-8: the source file itself where it is that already, else a copy in `scratch`.
 
-    Raises DataError `file.encoding` (with the offset of the first bad byte), `file.compression` or `file.limit`.
+    Without the footer, if the plan has one. Raises DataError `file.encoding` (with the offset of the first bad byte),
+    `file.compression` or `file.limit`.
     """
-    encoding = _codec(plan, source)
+    encoding, footer = _codec(plan, source), plan.reading.skip_footer
     glance = _Glance(plan.reading)
-    if encoding in _UTF8 and compression(source, plan) == "none" and not _starts_with_bom(source.path):
+    plain = encoding in _UTF8 and compression(source, plan) == "none" and not _starts_with_bom(source.path)
+    if plain and not footer:
         for block in _valid(blocks(source, plan, limits), source, plan):
             glance.see(block)
         return glance.result(source.path, plan, source, limits)
@@ -57,9 +63,46 @@ def prepare(source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits) ->
         for decoded in _decoded(blocks(source, plan, limits), encoding, source, plan):
             block = decoded.removeprefix(_BOM) if first and decoded else decoded
             first = first and not decoded
-            glance.see(block)
+            if not footer:
+                glance.see(block)
             out.write(block)
+    if footer:
+        _drop_footer(target, plan, source)
+        with target.open("rb") as file:
+            for block in iter(lambda: file.read(_BLOCK), b""):
+                glance.see(block)
     return glance.result(target, plan, source, limits)
+
+
+def _drop_footer(path: Path, plan: Plan, source: SourceFile) -> None:
+    """Cut the last lines off a file, and the empty ones after them."""
+    lines, end = plan.reading.skip_footer, plan.reading.record_end.encode()
+    mark = rb"\r\n|\n|\r" if end == b"auto" else re.escape(end)
+    ends, closing = re.compile(mark), re.compile(rb"(?:%b)+\Z" % mark)
+    held = _TAIL
+    with path.open("r+b") as file:
+        size = file.seek(0, 2)
+        while True:
+            begin = max(0, size - held)
+            file.seek(begin)
+            tail = file.read()
+            while last := closing.search(tail):
+                tail = tail[: last.start()]
+            starts = [found.end() for found in ends.finditer(tail)]
+            if len(starts) > lines or (len(starts) == lines and begin == 0):
+                file.truncate(begin + starts[-lines])
+                return
+            if begin == 0:
+                file.truncate(0)
+                return
+            if held >= _FOOTER:
+                raise DataError(
+                    f"a footer of more than {_FOOTER} bytes",
+                    dataset=plan.dataset,
+                    rule="file.limit",
+                    object_key=source.key,
+                )
+            held *= 4
 
 
 def last_line(path: Path) -> str:
@@ -84,12 +127,17 @@ class _Glance:
     """Collects the facts of `Text` from the blocks of a file, with a few searches at memory speed."""
 
     def __init__(self, reading: Reading) -> None:
+        self._reading = reading
         self._quote = reading.quote.encode()
         quote, delimiter = re.escape(self._quote), re.escape(reading.delimiter.encode()[-1:])
         self._gap = re.compile(rb"%b(?<![%b\r\n]%b) +%b" % (quote, delimiter, quote, quote))
         self._edge = b"\n"  # the end of the block before
         self._escape = reading.escape.encode() if reading.escape != reading.quote else b""
-        self.escapes = self.reopened = False
+        self._comment = reading.comment.encode()
+        self._delimiter = reading.delimiter.encode()
+        self._first = self._delimiter[:1] if len(self._delimiter) > 1 else b""
+        self.escapes = self.reopened = self.comments = False
+        self._delimiters = self._firsts = 0
         self.size = self.lines = self._pairs = self._singles = self._run = 0
         self.quotes = self.nuls = self.long_lines = False
         self._last = b""
@@ -102,6 +150,12 @@ class _Glance:
         self.escapes = self.escapes or bool(self._escape and self._escape in block)
         if self.quotes and not self.reopened:
             self.reopened = bool(self._gap.search(self._edge + block[:_EDGE]) or self._gap.search(block))
+        if self._comment and not self.comments:
+            line = b"\n" + self._comment
+            self.comments = line in self._edge[-_EDGE:] + block[:_EDGE] or line in block
+        if self._first:  # a delimiter across a border is not seen whole: that is a crumb
+            self._firsts += block.count(self._first)
+            self._delimiters += block.count(self._delimiter)
         self._edge = block[-_EDGE:] or self._edge
         self.nuls = self.nuls or b"\0" in block
         self.long_lines = self.long_lines or self._run + (block.find(b"\n") if feeds else len(block)) > _LONG
@@ -117,15 +171,26 @@ class _Glance:
                 f"more than {limits.max_rows} lines", dataset=plan.dataset, rule="file.limit", object_key=source.key
             )
         uniform = self._singles == self._pairs and self._pairs in {0, self.lines}
+        match self._reading.record_end:
+            case "auto":
+                returns = not uniform
+            case "\n":
+                returns = self._singles > 0
+            case "\r\n":
+                returns = not self._singles == self._pairs == self.lines
+            case _:
+                returns = True
         return Text(
             path=path,
             size=self.size,
             lines=self.lines + (self._last not in {b"", b"\n"}),
             quotes=self.quotes,
             escapes=self.escapes,
+            comments=self.comments,
+            crumbs=self._firsts != self._delimiters * self._delimiter.count(self._first) if self._first else False,
             reopened=self.reopened,
             line_end=r"\r\n" if self._pairs else r"\n",
-            returns=not uniform,
+            returns=returns,
             nuls=self.nuls,
             long_lines=self.long_lines,
         )
