@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda_event_sources as sources
@@ -93,6 +93,8 @@ class Ingest(Construct):
             access.use_ledger(lake.ledger, "GetItem", "Query", "PutItem", "UpdateItem"),
             access.start_runs(run.machine),
             access.see_runs(run.machine),
+            access.list_keys(lake.lake),
+            access.use_tables(Stack.of(self), settings.database, "GetTable"),
         )
 
     def _listen(self, raw: s3.IBucket) -> None:

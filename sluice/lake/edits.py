@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from pyiceberg.io.pyarrow import parquet_file_to_data_file
 
+from sluice.lake.marks import ORDER
 from sluice.lake.pruning import all_files, holding, overlapping
 from sluice.lake.publish import Edit
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
-
-ORDER = "sluice.order"  # of the object that a `replace` table shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +60,13 @@ def merge(table: Table, *, add: Sequence[str], keys: Sequence[str], lone: bool, 
     return Edit(add=merged.add, remove=_at(met, merged.remove))
 
 
-def replace(table: Table, *, add: Sequence[str], order: str | None) -> Edit:
-    """Let the table show the object of age `order` and nothing else, unless it shows a newer one already."""
-    if order is None or order < table.properties.get(ORDER, ""):
+def replace(table: Table, *, add: Sequence[str], order: str | None, gone: str = "") -> Edit:
+    """Let the table show the object of age `order` and nothing else, unless it shows a newer one already.
+
+    `gone` is the age of an object that was deleted for good: from that one the table may go back.
+    """
+    shown = table.properties.get(ORDER, "")
+    if order is None or (order < shown and shown != gone):
         return Edit()
     return Edit(add=tuple(add), remove=tuple(all_files(table)), properties={ORDER: order})
 

@@ -38,13 +38,12 @@ from pyiceberg.io.pyarrow import parquet_file_to_data_file
 
 from sluice.errors import StaleRunError, TransientError
 from sluice.lake.catalog import is_transient
+from sluice.lake.marks import FENCE, RUN, SNAPSHOT
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.glue import GlueCatalog
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
-
-FENCE, RUN, SNAPSHOT = "sluice.fence", "sluice.run", "sluice.snapshot"
 
 _ATTEMPTS = 8
 _THREADS = 16

@@ -24,7 +24,8 @@ from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
 
 from sluice.errors import TransientError
 from sluice.lake.catalog import is_transient
-from sluice.lake.publish import FENCE, Edit, commit
+from sluice.lake.marks import FENCE
+from sluice.lake.publish import Edit, commit
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.glue import GlueCatalog

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
@@ -21,6 +21,7 @@ from sluice.contract.plan import PROVENANCE, REJECTS, Plan
 from sluice.errors import ContractError, TransientError
 from sluice.lake.catalog import is_transient
 from sluice.lake.locations import table_location
+from sluice.lake.marks import Standing, standing
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.glue import GlueCatalog
@@ -39,10 +40,14 @@ _PROPERTIES = {
 
 @dataclass(frozen=True, kw_only=True)
 class FieldIds:
-    """Column name to Iceberg field id, of both tables of a dataset: what the kernel writes into its files."""
+    """Column name to Iceberg field id, of both tables of a dataset: what the kernel writes into its files.
+
+    `standing` is how the tables stood when the ids were read.
+    """
 
     curated: Mapping[str, int]
     rejects: Mapping[str, int]
+    standing: Standing = field(default_factory=Standing)
 
 
 def ensure(catalog: GlueCatalog, plan: Plan, *, database: str, lake_bucket: str) -> FieldIds:
@@ -57,7 +62,8 @@ def ensure(catalog: GlueCatalog, plan: Plan, *, database: str, lake_bucket: str)
         ),
         _ensure(catalog, (database, plan.rejects_table), lake_bucket, _undescribed(REJECTS), None, exact=("object",)),
     ]
-    return FieldIds(curated=_ids(tables[0]), rejects=_ids(tables[1]))
+    stand = standing(tables[0].properties, tables[1].properties)
+    return FieldIds(curated=_ids(tables[0]), rejects=_ids(tables[1]), standing=stand)
 
 
 def schema_of(columns: Sequence[tuple[str, str, str]]) -> Schema:
@@ -120,23 +126,23 @@ def _ensure(
 
 
 def _widened(table: Table, schema: Schema) -> Table:
-    missing = [field for field in schema.fields if field.name not in table.schema().column_names]
+    missing = [column for column in schema.fields if column.name not in table.schema().column_names]
     if missing:
         with table.transaction() as transaction, transaction.update_schema() as update:
-            for field in missing:
-                update.add_column(field.name, field.field_type, doc=field.doc)
+            for column in missing:
+                update.add_column(column.name, column.field_type, doc=column.doc)
     return table
 
 
 def _check(table: Table, schema: Schema, spec: PartitionSpec) -> None:
     name = ".".join(table.name())
-    have = {field.name: field.field_type for field in table.schema().fields}
-    for field in schema.fields:
-        if field.name in have and not _same_type(have[field.name], field.field_type):
+    have = {column.name: column.field_type for column in table.schema().fields}
+    for column in schema.fields:
+        if column.name in have and not _same_type(have[column.name], column.field_type):
             raise ContractError(
-                f"column {field.name} is {have[field.name]} in table {name}, the contract says {field.field_type}",
+                f"column {column.name} is {have[column.name]} in table {name}, the contract says {column.field_type}",
                 file=table.name()[-1],
-                place=f"column {field.name}",
+                place=f"column {column.name}",
                 remedy="give the column a new name, or rebuild the table",
             )
     partitions = [
@@ -163,7 +169,7 @@ def _field(field_id: int, name: str, type_text: str, description: str) -> Nested
 
 
 def _ids(table: Table) -> Mapping[str, int]:
-    return {field.name: field.field_id for field in table.schema().fields}
+    return {column.name: column.field_id for column in table.schema().fields}
 
 
 def _undescribed(columns: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str, str]]:

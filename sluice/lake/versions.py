@@ -5,14 +5,21 @@ What follows from it for a dataset is decided in the stages.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from os.path import commonprefix
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_THREADS = 16
+_NEIGHBOURS = 500  # keys that are listed together
+_PAGE = 1000  # versions in one answer of S3
+_FEW = 4  # keys for which one call each is fine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +71,43 @@ def list_key(s3: S3Client, *, bucket: str, key: str) -> KeyHistory:
     # The listing is sorted by key, and no key with this prefix sorts before the key itself.
     found = next(list_prefix(s3, bucket=bucket, prefix=key), None)
     return found if found is not None and found.key == key else KeyHistory(key=key, versions=())
+
+
+def list_keys(s3: S3Client, *, bucket: str, keys: Collection[str]) -> Mapping[str, KeyHistory]:
+    """List the histories of many keys, those of neighbours together: a page holds a thousand versions.
+
+    Keys that the bucket does not know are there without versions.
+    """
+    ordered = sorted(keys, key=str.encode)  # as S3 lists them
+    parts = [ordered[start : start + _NEIGHBOURS] for start in range(0, len(ordered), _NEIGHBOURS)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found: dict[str, KeyHistory] = {}
+        alone: list[str] = []
+        for part, together in zip(parts, pool.map(lambda part: _list_together(s3, bucket, part), parts), strict=True):
+            if together is None:
+                alone += part
+            else:
+                found |= together
+        found |= zip(alone, pool.map(lambda key: list_key(s3, bucket=bucket, key=key), alone), strict=True)
+    return {key: found.get(key, KeyHistory(key=key, versions=())) for key in ordered}
+
+
+def _list_together(s3: S3Client, bucket: str, ordered: Sequence[str]) -> Mapping[str, KeyHistory] | None:
+    """List keys by what they begin with; None where too much else begins so, or they are too few to be worth it."""
+    if len(ordered) < _FEW:
+        return None
+    wanted, last = frozenset(ordered), ordered[-1].encode()
+    found: dict[str, KeyHistory] = {}
+    seen = 0
+    for one in list_prefix(s3, bucket=bucket, prefix=commonprefix(ordered)):  # noqa: RUF071  (keys are no paths)
+        seen += len(one.versions)
+        if one.key in wanted:
+            found[one.key] = one
+        if one.key.encode() >= last:
+            break
+        if seen > _PAGE * len(ordered) // _FEW:  # asking for each key would have been less by now
+            return None
+    return found
 
 
 def history(key: str, newest_first: Sequence[tuple[datetime, str, int, bool]]) -> KeyHistory:

@@ -114,9 +114,14 @@ def to_object(item: Mapping[str, Any]) -> ObjectState:
 
 def to_lease(dataset: str, item: Mapping[str, Any] | None) -> Lease:
     """Read a lease from its item; a dataset that never ran has fence 0."""
-    if item is None:
-        return Lease(dataset=dataset, fence=0)
-    return Lease(dataset=dataset, fence=int(item["fence"]), run_id=item.get("run_id"), until=int(item["held_until"]))
+    item = item or {}
+    return Lease(
+        dataset=dataset,
+        fence=int(item.get("fence", 0)),
+        run_id=item.get("run_id"),
+        until=int(item.get("held_until", 0)),
+        restored=bool(item.get("restored", False)),
+    )
 
 
 def _counts(item: Mapping[str, Any]) -> Counts:

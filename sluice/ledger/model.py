@@ -87,13 +87,15 @@ class Lease:
     """Who may run for a dataset. `fence` only ever grows; `run_id` is None while nobody holds the lease.
 
     `until` is in epoch seconds. The item is not called `expires`, because DynamoDB's time to live would delete it and
-    with it the fence.
+    with it the fence. `restored` says that the ledger was once found behind the tables: what it counts of a key proves
+    nothing about the rows of that key.
     """
 
     dataset: str
     fence: int
     run_id: str | None = None
     until: int = 0
+    restored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,14 +104,14 @@ class Ledger:
             if lease.run_id is not None and lease.until >= now:
                 return lease
             fence = lease.fence + 1
-            taken = Lease(dataset=dataset, fence=fence, run_id=f"{dataset}-{fence}", until=now + seconds)
+            taken = replace(lease, fence=fence, run_id=f"{dataset}-{fence}", until=now + seconds)
             # The fence stands for the whole item: it changes with every acquisition.
             condition = "fence = :fence AND (attribute_not_exists(run_id) OR held_until < :now)"
             known = {":fence": lease.fence, ":now": now}
             if self._store.update(
                 items.lease_key(dataset),
                 "SET fence = :next, run_id = :run, held_until = :until",
-                condition if lease.fence else "attribute_not_exists(pk)",
+                condition if lease.fence else "attribute_not_exists(fence)",
                 {":next": fence, ":run": taken.run_id, ":until": taken.until} | (known if lease.fence else {}),
             ):
                 return taken
@@ -121,6 +121,23 @@ class Ledger:
         """Give the lease back. False (and no effect) if `run_id` does not hold it."""
         key = items.lease_key(dataset)
         return self._store.update(key, "REMOVE run_id", "run_id = :run", {":run": run_id}) is not None
+
+    def distrust(self, lease: Lease, *, fence: int) -> bool:
+        """Take back a lease that was given under a fence that had been used, and go on above `fence`.
+
+        Called where the tables know of runs that this ledger has forgotten, as one restored from a backup has. False
+        (and no effect) if the lease has changed hands since it was read.
+        """
+        return (
+            self._store.update(
+                items.lease_key(lease.dataset),
+                "SET fence = :above, restored = :yes, held_until = :never REMOVE run_id",
+                "fence = :fence" if lease.fence else "attribute_not_exists(fence)",
+                {":above": max(fence, lease.fence), ":yes": True, ":never": 0}
+                | ({":fence": lease.fence} if lease.fence else {}),
+            )
+            is not None
+        )
 
     # ---- runs ----
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sluice.contract.plan import Plan
 from sluice.errors import StaleRunError
-from sluice.lake.versions import KeyHistory, list_key, list_prefix
+from sluice.lake.versions import KeyHistory, list_keys, list_prefix
 from sluice.ledger.model import Load, Run, Settlement
 from sluice.ledger.table import Ledger
 from sluice.stages.environment import Settings
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from sluice.lake.tables import FieldIds
-
-_THREADS = 16
 
 
 def claim(
@@ -40,19 +37,27 @@ def claim(
 ) -> Claim:
     """Take pending loads, judge each against the bucket, pack them into groups, and write it all down.
 
-    Raises StaleRunError if the lease has gone to another run. Attempts are counted before the claim is written, so
-    that no other run can ever take a load that this one may publish for a fresh one.
+    Raises StaleRunError if the lease has gone to another run, or was given under a fence that had been used before.
+    Attempts are counted before the claim is written, so that no other run can ever take a load that this one may
+    publish for a fresh one.
     """
     dataset, fence = folder.dataset, folder.fence
     lease = ledger.lease(dataset)
     if (lease.run_id, lease.fence) != (run_id, fence):
         raise StaleRunError(dataset=dataset, fence=fence, newest=lease.fence)
-    if (written := folder.claim()) is not None:
+    tables = ensure_tables(plan)
+    written = folder.claim()
+    if tables.standing.fence >= fence or (written is not None and written.held_until not in {0, lease.until}):
+        # This fence had a run already, and this ledger knows nothing of it.
+        ledger.distrust(lease, fence=tables.standing.fence)
+        raise StaleRunError(dataset=dataset, fence=fence, newest=max(tables.standing.fence, fence))
+    if written is not None:
         return written
     waiting = [_before(load, run_id) for load in ledger.pending(dataset)]
     choice = choose(waiting, fence=fence, limit=settings.run_max_loads, max_attempts=settings.max_attempts)
     _park(choice.exhausted, ledger=ledger, fence=fence, now=now)
-    judged = _judge_all(choice.taken, plan=plan, s3=s3, ledger=ledger, bucket=settings.raw_bucket)
+    histories = _look(choice.taken, plan=plan, s3=s3, bucket=settings.raw_bucket)
+    judged = _judge_all(choice.taken, histories, plan=plan, ledger=ledger, restored=lease.restored)
     groups = pack(
         judged,
         lambda_max_bytes=settings.lambda_max_bytes,
@@ -62,17 +67,18 @@ def claim(
     packed = {load_id for group in groups for load_id in group.loads}
     doing = [load for load in judged if load.action != "put" or load.load_id in packed]
     attempts = _attempt(doing, choice.taken, ledger=ledger, run_id=run_id)
-    field_ids = ensure_tables(plan)
     draft = Claim(
         dataset=dataset,
         fence=fence,
         run_id=run_id,
         started=now.isoformat(timespec="milliseconds"),
         plan=plan,
-        curated_ids=field_ids.curated,
-        rejects_ids=field_ids.rejects,
+        curated_ids=tables.curated,
+        rejects_ids=tables.rejects,
         loads=tuple(_counted(load, attempts[load.load_id]) for load in doing if load.load_id in attempts),
         groups=tuple(group for group in (_without_lost(group, attempts) for group in groups) if group.loads),
+        held_until=lease.until,
+        gone=_gone(plan, histories, tables.standing.order),
     )
     won = folder.write_claim(draft)
     ledger.record(
@@ -98,29 +104,41 @@ def _without_lost(group: Group, attempts: Mapping[str, int]) -> Group:
     return replace(group, loads=tuple(load_id for load_id in group.loads if load_id in attempts))
 
 
+def _look(loads: Sequence[Load], *, plan: Plan, s3: S3Client, bucket: str) -> Mapping[str, KeyHistory]:
+    """Ask the bucket about the keys of these loads; where the newest of all objects counts, about all keys."""
+    if not loads or plan.mode != "replace":
+        return list_keys(s3, bucket=bucket, keys={load.key for load in loads})
+    listed = list_prefix(s3, bucket=bucket, prefix=f"{plan.dataset}/")
+    return {history.key: history for history in listed if is_data_key(history.key)}
+
+
 def _judge_all(
-    loads: Sequence[Load], *, plan: Plan, s3: S3Client, ledger: Ledger, bucket: str
+    loads: Sequence[Load], histories: Mapping[str, KeyHistory], *, plan: Plan, ledger: Ledger, restored: bool
 ) -> Sequence[ClaimedLoad]:
-    keys = sorted({load.key for load in loads})
-    if plan.mode == "replace":
-        listed = list_prefix(s3, bucket=bucket, prefix=f"{plan.dataset}/") if keys else iter(())
-        histories: Mapping[str, KeyHistory] = {history.key: history for history in listed if is_data_key(history.key)}
-    else:
-        with ThreadPoolExecutor(_THREADS) as pool:
-            histories = dict(zip(keys, pool.map(lambda key: list_key(s3, bucket=bucket, key=key), keys), strict=True))
-    counting = {(version.key, version.version_id) for version in counting_versions(plan, histories.values())}
-    objects = ledger.object_states(plan.dataset, keys)
+    counting = counting_versions(plan, histories.values())
+    versions = {(version.key, version.version_id) for version in counting}
+    keys = {version.key for version in counting}
+    objects = ledger.object_states(plan.dataset, {load.key for load in loads})
     nothing = KeyHistory(key="", versions=())
     return [
         judge(
             load,
             plan=plan,
             found=histories.get(load.key, nothing).find(load.version_id),
-            counts=(load.key, load.version_id) in counting,
-            loads_of_key=objects[load.key].loads,
+            counts=(load.key, load.version_id) in versions,
+            loads_of_key=None if restored else objects[load.key].loads,
+            is_replaced=bool(counting) if plan.mode == "replace" else load.key in keys,
         )
         for load in loads
     ]
+
+
+def _gone(plan: Plan, histories: Mapping[str, KeyHistory], shown: str) -> str:
+    """Return the order that a `replace` table shows if the bucket has no such version (any more), else nothing."""
+    if plan.mode != "replace":
+        return ""
+    orders = {version.order for history in histories.values() for version in history.versions}
+    return "" if shown in orders else shown
 
 
 def _attempt(doing: Sequence[ClaimedLoad], taken: Sequence[Load], *, ledger: Ledger, run_id: str) -> Mapping[str, int]:

@@ -53,14 +53,27 @@ def counting_versions(plan: Plan, histories: Iterable[KeyHistory]) -> Sequence[V
     return newest
 
 
-def judge(load: Load, *, plan: Plan, found: Version | None, counts: bool, loads_of_key: int) -> ClaimedLoad:
+def judge(
+    load: Load,
+    *,
+    plan: Plan,
+    found: Version | None,
+    counts: bool,
+    loads_of_key: int | None,
+    is_replaced: bool = True,
+) -> ClaimedLoad:
     """Decide what to do with a load. `found` is its version in the bucket, `counts` whether the table shows it.
 
-    `loads_of_key` is the number of loads ever opened for the key.
+    `loads_of_key` is the number of loads ever opened for the key, None where that is not known for sure.
+    `is_replaced` says that where this version does not count, another one does: if none does, rows that the table may
+    have of it must go, because the version was deleted for good.
     """
+    fresh = plan.mode != "replace" and load.attempts == 0 and loads_of_key == 1
     action: Action = "skip"
     if found is not None and counts:
         action = "retract" if found.is_marker else "put"
+    elif found is None and not is_replaced and not fresh and plan.mode != "merge":
+        action = "retract"
     return ClaimedLoad(
         load_id=load.load_id,
         key=load.key,
@@ -72,7 +85,7 @@ def judge(load: Load, *, plan: Plan, found: Version | None, counts: bool, loads_
         attempts=load.attempts,
         action=action,
         order=found.order if found is not None else "",
-        fresh=plan.mode != "replace" and load.attempts == 0 and loads_of_key == 1,
+        fresh=fresh,
     )
 
 

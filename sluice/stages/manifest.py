@@ -62,7 +62,12 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """The intent of a run, fixed before anything is done: contract, tables' field ids, loads, groups."""
+    """The intent of a run, fixed before anything is done: contract, tables' field ids, loads, groups.
+
+    `held_until` is that of the lease under which it was written: a lease of the same fence that ends at another time
+    was given by a ledger that had forgotten this run. `gone` is the order that a `replace` table shows, where its
+    object was deleted for good.
+    """
 
     dataset: str
     fence: int
@@ -73,6 +78,8 @@ class Claim:
     rejects_ids: Mapping[str, int]
     loads: tuple[ClaimedLoad, ...]
     groups: tuple[Group, ...]
+    held_until: int = 0
+    gone: str = ""
 
     @property
     def is_empty(self) -> bool:

@@ -123,7 +123,7 @@ def curated_edit(table: Table, batch: Batch, rewriting: Rewriting) -> Edit:
                 table, add=batch.data, keys=plan.primary_key, lone=len(batch.loads) == 1, merge_files=rewriting.merge
             )
         case "replace":
-            return edits.replace(table, add=batch.data, order=batch.newest_order)
+            return edits.replace(table, add=batch.data, order=batch.newest_order, gone=batch.claim.gone)
 
 
 def rejects_edit(table: Table, batch: Batch, rewriting: Rewriting) -> Edit:
@@ -138,7 +138,7 @@ def rejects_edit(table: Table, batch: Batch, rewriting: Rewriting) -> Edit:
                 table, add=batch.rejects, column="load_id", stale=batch.stale_loads, drop=rewriting.drop_rejects
             )
         case "replace":
-            return edits.replace(table, add=batch.rejects, order=batch.newest_order)
+            return edits.replace(table, add=batch.rejects, order=batch.newest_order, gone=batch.claim.gone)
 
 
 def _decided(folder: RunFolder, claim: Claim) -> Sequence[GroupResult]:

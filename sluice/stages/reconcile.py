@@ -1,7 +1,8 @@
 """Reconcile: the bucket is the truth, not the event stream. What the ledger does not know of is registered.
 
-It also gives back leases of runs that died without settling, and wakes what waits. It changes no table: all that it
-finds goes through the ordinary run.
+It also notices versions that were deleted for good, takes leases back from runs that died without settling, sees a
+ledger that has forgotten runs which the tables know of, and wakes what waits. It changes no table: all that it finds
+goes through the ordinary run.
 """
 
 from __future__ import annotations
@@ -9,18 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sluice.contract.plan import Plan
+from sluice.lake.marks import properties_in_glue, standing
 from sluice.lake.versions import Version, list_prefix
 from sluice.ledger.model import Lease, Load, ObjectState, load_id
 from sluice.ledger.table import Ledger
 from sluice.stages.ingest import is_data_key
 from sluice.stages.judge import counting_versions
+from sluice.stages.run_folder import newest_fence
 
 if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
+
+# missing: never heard of. passed_over: known, and the table shows another version. gone: the table shows a version
+# that was deleted for good.
+Finding = Literal["missing", "passed_over", "gone"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +39,12 @@ class Reconciled:
     versions: int  # that the table should show
     registered: int  # of which the ledger had never heard
     reopened: int  # that had been passed over or replaced, and count again
+    gone: int  # reopened because the table shows them and they were deleted for good
     waiting: int
+    overdue: int  # of these, those that have waited longer than the longest run lasts
     parked: int  # gave up on; somebody has to look
     broken_lease: str | None  # run that had died
+    forgotten_fence: int | None  # of a run that the tables or its folder know of and the ledger did not
     woken: str | None
 
 
@@ -41,52 +52,49 @@ def reconcile(
     plan: Plan,
     *,
     s3: S3Client,
+    glue: GlueClient,
     raw_bucket: str,
+    lake_bucket: str,
+    database: str,
     ledger: Ledger,
     states: SFNClient,
     state_machine: str,
     wake: Callable[[str], Lease],
     now: datetime,
+    lease_seconds: int,
 ) -> Reconciled:
     """Compare one dataset's part of the bucket with the ledger, and set going what is missing."""
-    histories = [
-        history for history in list_prefix(s3, bucket=raw_bucket, prefix=f"{plan.dataset}/") if is_data_key(history.key)
-    ]
-    counting = counting_versions(plan, histories)
+    broken = _break_dead_lease(plan.dataset, ledger=ledger, states=states, state_machine=state_machine)
+    forgotten = _go_beyond(plan, ledger=ledger, s3=s3, glue=glue, lake_bucket=lake_bucket, database=database)
+    counting = look(plan, s3=s3, raw_bucket=raw_bucket)
     known = {load.load_id: load for load in ledger.loads(plan.dataset)}
     keys = {key.key: key for key in ledger.objects(plan.dataset)}
-    registered = reopened = 0
-    for load, is_known in _missing(plan, counting, known, keys, raw_bucket=raw_bucket, now=now):
-        if is_known:
-            reopened += ledger.reopen(load)
-        else:
-            registered += ledger.register(load)
-    broken = _break_dead_lease(plan.dataset, ledger=ledger, states=states, state_machine=state_machine)
-    waiting = len(ledger.pending(plan.dataset))
+    done: dict[Finding, int] = {"missing": 0, "passed_over": 0, "gone": 0}
+    for finding, load in differences(plan, counting, known, keys, raw_bucket=raw_bucket, now=now):
+        done[finding] += ledger.register(load) if finding == "missing" else ledger.reopen(load)
+    waiting = ledger.pending(plan.dataset)
     return Reconciled(
         dataset=plan.dataset,
         versions=len(counting),
-        registered=registered,
-        reopened=reopened,
-        waiting=waiting,
+        registered=done["missing"],
+        reopened=done["passed_over"],
+        gone=done["gone"],
+        waiting=len(waiting),
+        overdue=sum(is_overdue(load, now=now, seconds=lease_seconds) for load in waiting),
         parked=sum(load.state == "PARKED" for load in known.values()),
         broken_lease=broken,
+        forgotten_fence=forgotten,
         woken=wake(plan.dataset).run_id if waiting else None,
     )
 
 
-def is_reflected(plan: Plan, version: Version, load: Load, key: ObjectState | None) -> bool:
-    """Tell whether nothing has to be done for a version that counts and whose load is known.
-
-    Only `append` looks back: of its versions an older one counts again when the newer is deleted for good. A
-    `replace` table never goes back (`sluice.order`), and for `merge` every version counts for ever.
-    """
-    if plan.mode != "append" or load.state in {"PENDING", "PARKED"}:
-        return True
-    return load.state != "SUPERSEDED" and key is not None and key.version_id == version.version_id
+def look(plan: Plan, *, s3: S3Client, raw_bucket: str) -> Sequence[Version]:
+    """List the versions that the dataset's table should show now."""
+    listed = list_prefix(s3, bucket=raw_bucket, prefix=f"{plan.dataset}/")
+    return counting_versions(plan, [history for history in listed if is_data_key(history.key)])
 
 
-def _missing(
+def differences(
     plan: Plan,
     counting: Sequence[Version],
     known: Mapping[str, Load],
@@ -94,14 +102,52 @@ def _missing(
     *,
     raw_bucket: str,
     now: datetime,
-) -> Iterator[tuple[Load, bool]]:
+) -> Iterator[tuple[Finding, Load]]:
+    """Tell what a run has to do for the table to show what counts, beyond the loads that wait or are parked.
+
+    `known` are all loads by id, `keys` what the table shows of each key, as far as the ledger knows.
+    """
+    shown = _shown(plan, keys)
     for version in counting:
         identity = load_id(raw_bucket, version.key, version.version_id)
         load = known.get(identity)
         if load is None:
-            yield _load_of(plan.dataset, version, identity, now), False
-        elif not is_reflected(plan, version, load, keys.get(version.key)):
-            yield load, True
+            yield "missing", _load_of(plan.dataset, version, identity, now)
+        elif not is_reflected(plan, version, load, shown.get(version.key)):
+            yield "passed_over", load
+    counted = {version.key for version in counting}
+    for key in shown.values():
+        if key.version_id is not None and not (counted if plan.mode == "replace" else key.key in counted):
+            load = known.get(load_id(raw_bucket, key.key, key.version_id))
+            if load is not None and load.state in {"DONE", "REFUSED"}:
+                yield "gone", load
+
+
+def is_reflected(plan: Plan, version: Version, load: Load, key: ObjectState | None) -> bool:
+    """Tell whether nothing has to be done for a version that counts and whose load is known.
+
+    In `append` and `replace` an older version counts again when the newer is deleted for good. For `merge` every
+    version counts for ever.
+    """
+    if plan.mode == "merge" or load.state in {"PENDING", "PARKED"}:
+        return True
+    return load.state != "SUPERSEDED" and key is not None and key.version_id == version.version_id
+
+
+def is_overdue(load: Load, *, now: datetime, seconds: int) -> bool:
+    """Tell whether a load that waits has done so for more than `seconds`."""
+    return (now - datetime.fromisoformat(load.registered)).total_seconds() > seconds
+
+
+def _shown(plan: Plan, keys: Mapping[str, ObjectState]) -> Mapping[str, ObjectState]:
+    """Say what the table shows of which key: of every key in `append`, of one in `replace`."""
+    if plan.mode == "merge":
+        return {}
+    if plan.mode == "append":
+        return keys
+    published = [key for key in keys.values() if key.fence is not None]
+    newest = max(published, key=lambda key: (key.fence or 0, key.order or ""), default=None)
+    return {newest.key: newest} if newest is not None else {}
 
 
 def _load_of(dataset: str, version: Version, identity: str, now: datetime) -> Load:
@@ -116,15 +162,36 @@ def _load_of(dataset: str, version: Version, identity: str, now: datetime) -> Lo
     )
 
 
-def _break_dead_lease(dataset: str, *, ledger: Ledger, states: SFNClient, state_machine: str) -> str | None:
-    lease = ledger.lease(dataset)
-    if lease.run_id is None:
-        return None
+def is_dead(lease: Lease, *, states: SFNClient, state_machine: str) -> bool:
+    """Tell whether the run that holds the lease has ended. One that was not started yet is not dead."""
     execution = f"{state_machine.replace(':stateMachine:', ':execution:', 1)}:{lease.run_id}"
     try:
         status = states.describe_execution(executionArn=execution)["status"]
     except states.exceptions.ExecutionDoesNotExist:
-        return None  # taken and not started yet: waking starts it
-    if status in {"RUNNING", "PENDING_REDRIVE"}:
+        return False  # waking starts it
+    return status not in {"RUNNING", "PENDING_REDRIVE"}
+
+
+def _break_dead_lease(dataset: str, *, ledger: Ledger, states: SFNClient, state_machine: str) -> str | None:
+    lease = ledger.lease(dataset)
+    if lease.run_id is None or not is_dead(lease, states=states, state_machine=state_machine):
         return None
     return lease.run_id if ledger.release(dataset, run_id=lease.run_id) else None
+
+
+def _go_beyond(
+    plan: Plan, *, ledger: Ledger, s3: S3Client, glue: GlueClient, lake_bucket: str, database: str
+) -> int | None:
+    """Let fences go on above those that have been used, where the ledger has forgotten some.
+
+    The lease is read first: whoever takes it or publishes after that makes `distrust` do nothing.
+    """
+    lease = ledger.lease(plan.dataset)
+    curated, rejects = (
+        properties_in_glue(glue, database=database, table=table) for table in (plan.dataset, plan.rejects_table)
+    )
+    newest = max(
+        standing(curated, rejects).fence,
+        newest_fence(s3, bucket=lake_bucket, dataset=plan.dataset, above=lease.fence),
+    )
+    return newest if newest > lease.fence and ledger.distrust(lease, fence=newest) else None

@@ -67,3 +67,15 @@ class RunFolder:
     def _put(self, name: str, value: object) -> dict[str, object]:
         stored: dict[str, object] = put_json_once(self.s3, bucket=self.bucket, key=f"{self.prefix}/{name}", value=value)
         return stored
+
+
+def newest_fence(s3: S3Client, *, bucket: str, dataset: str, above: int) -> int:
+    """Return the largest fence above `above` of which there is a folder; 0 if there is none."""
+    prefix = f"runs/{dataset}/"
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket,
+        Prefix=prefix,
+        StartAfter=f"{prefix}{above:08d}0",  # after the folder: its slash sorts before
+    )
+    keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    return max((int(key.removeprefix(prefix).partition("/")[0]) for key in keys), default=0)

@@ -23,6 +23,7 @@ from sluice.stages.wake import wake
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
     from pyiceberg.catalog.glue import GlueCatalog
@@ -64,6 +65,11 @@ class Services:
     def events(self) -> EventBridgeClient:
         """EventBridge."""
         return self._session.client("events", config=_PATIENT)
+
+    @cached_property
+    def glue(self) -> GlueClient:
+        """Glue, to look things up. Tables are changed through `catalog` only."""
+        return self._session.client("glue", config=_PATIENT)
 
     @cached_property
     def ledger(self) -> Ledger:

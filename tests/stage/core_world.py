@@ -206,12 +206,16 @@ class World:
         return reconcile(
             self.plan,
             s3=self.services.s3,
+            glue=self.services.glue,
             raw_bucket=self.settings.raw_bucket,
+            lake_bucket=self.settings.lake_bucket,
+            database=self.settings.database,
             ledger=self.ledger,
             states=self.services.states,
             state_machine=self.settings.state_machine,
             wake=self.wake,
             now=self.now,
+            lease_seconds=self.settings.lease_seconds,
         )
 
     def run(self) -> Settled:

@@ -1,0 +1,44 @@
+"""What a table says of itself, in its Iceberg properties. Glue repeats them with the table's entry, so that the fence
+can be had by one call and without Iceberg (which is why nothing here imports it).
+
+They change in the commits that they describe, and only there: `publish.py`, `edits.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+
+FENCE, RUN, SNAPSHOT = "sluice.fence", "sluice.run", "sluice.snapshot"
+ORDER = "sluice.order"  # of the object that a `replace` table shows
+GENERATION = "sluice.generation"  # of the rebuild that all its rows went through; absent before the first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where a dataset's tables stand: the largest fence of both, and of the curated one what else it says."""
+
+    fence: int = 0
+    order: str = ""
+    generation: int = 0
+
+
+def standing(curated: Mapping[str, str], rejects: Mapping[str, str]) -> Standing:
+    """Read how a dataset stands from the properties of its two tables; none for a table that is not there."""
+    return Standing(
+        fence=max(int(properties.get(FENCE, 0)) for properties in (curated, rejects)),
+        order=curated.get(ORDER, ""),
+        generation=int(curated.get(GENERATION, 0)),
+    )
+
+
+def properties_in_glue(glue: GlueClient, *, database: str, table: str) -> Mapping[str, str]:
+    """Read the properties that Glue repeats; none where there is no such table."""
+    try:
+        return glue.get_table(DatabaseName=database, Name=table)["Table"].get("Parameters", {})
+    except glue.exceptions.EntityNotFoundException:
+        return {}
