@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice.contract.compile import compile_plan
+from sluice.contract.evolution import refuse_unsaid
 from sluice.contract.odcs import parse
 from sluice.contract.plan import PROVENANCE, REJECTS, Plan
 from sluice.errors import ContractError
@@ -17,6 +18,7 @@ from sluice.warehouse.mart import Mart
 from sluice.warehouse.parse import compile_marts
 
 CONTRACT_SUFFIX = ".odcs.yaml"
+RELEASED = "released"  # folder in contracts/ with the contracts as readers know them (`sluice diff --release`)
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,17 @@ def load_plan(path: Path) -> Plan:
 
 
 def load_project(root: Path) -> Project:
-    """Compile `contracts/*.odcs.yaml` and `marts/*.sql` below `root`. Raises ContractError on the first mistake."""
+    """Compile `contracts/*.odcs.yaml` and `marts/*.sql` below `root`. Raises ContractError on the first mistake.
+
+    A contract that would break readers of the released one, without a new major version that says so, is a mistake.
+    """
     plans = {plan.dataset: plan for plan in map(load_plan, sorted((root / "contracts").glob("*" + CONTRACT_SUFFIX)))}
     if not plans:
         raise ContractError("no contract found", file=str(root / "contracts"), remedy="add <dataset>.odcs.yaml")
+    for plan in plans.values():
+        path = root / "contracts" / RELEASED / f"{plan.dataset}{CONTRACT_SUFFIX}"
+        if path.is_file():
+            refuse_unsaid(load_plan(path), plan, file=str(root / "contracts" / path.name))
     return Project(plans=plans, marts=load_marts(root / "marts", plans))
 
 

@@ -6,6 +6,7 @@ import typer
 
 from sluice.cli.check import check
 from sluice.cli.demo.command import demo
+from sluice.cli.diff import diff
 from sluice.cli.init import init
 from sluice.cli.put import put
 from sluice.cli.query import query
@@ -21,5 +22,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and with them rows
 )
-for command in (demo, up, put, runs, rejects, query, check, init):
+for command in (demo, up, put, runs, rejects, query, check, init, diff):
     app.command()(command)

@@ -1,4 +1,4 @@
-"""The curated and the rejects table of a dataset: created once, looked up ever after, widened when a contract grows.
+"""The curated and the rejects table of a dataset: created once, looked up ever after. `evolve` fits them to a contract.
 
 Rows are put into them by `publish.py` only. Columns are optional throughout: the contract enforces `required`, and
 DuckDB writes optional columns, which Iceberg refuses for required fields.
@@ -20,13 +20,13 @@ from pyiceberg.types import NestedField
 from sluice.contract.plan import PROVENANCE, REJECTS, Plan
 from sluice.errors import ContractError, TransientError
 from sluice.lake.catalog import is_transient
+from sluice.lake.evolve import COLUMNS, CONTRACT, column_ids, evolve
 from sluice.lake.locations import table_location
 from sluice.lake.marks import Standing, standing
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.glue import GlueCatalog
     from pyiceberg.table import Table
-    from pyiceberg.types import IcebergType
 
 _ATTEMPTS = 5
 _FIRST_PARTITION_ID = 1000  # Iceberg's convention
@@ -62,8 +62,11 @@ def ensure(catalog: GlueCatalog, plan: Plan, *, database: str, lake_bucket: str)
         ),
         _ensure(catalog, (database, plan.rejects_table), lake_bucket, _undescribed(REJECTS), None, exact=("object",)),
     ]
-    stand = standing(tables[0].properties, tables[1].properties)
-    return FieldIds(curated=_ids(tables[0]), rejects=_ids(tables[1]), standing=stand)
+    return FieldIds(
+        curated=_ids(tables[0], curated),
+        rejects=_ids(tables[1], _undescribed(REJECTS)),
+        standing=standing(tables[0].properties, tables[1].properties),
+    )
 
 
 def schema_of(columns: Sequence[tuple[str, str, str]]) -> Schema:
@@ -103,8 +106,10 @@ def _ensure(
     for _ in range(_ATTEMPTS):
         try:
             table = catalog.load_table(identifier)
-            _check(table, schema, spec)
-            return _widened(table, schema)
+            if plan is None:
+                return _widened(table, schema)
+            _check_partition(table, schema, spec, plan)
+            return evolve(table, plan, schema, properties=bounds)
         except NoSuchTableError:
             try:
                 return catalog.create_table(
@@ -112,7 +117,7 @@ def _ensure(
                     schema,
                     location=table_location(lake_bucket, identifier[1]),
                     partition_spec=spec,
-                    properties={**_PROPERTIES, **bounds, **described},
+                    properties={**_PROPERTIES, **bounds, **described, **_shaped(plan, schema)},
                 )
             except TableAlreadyExistsError:
                 continue
@@ -134,33 +139,26 @@ def _widened(table: Table, schema: Schema) -> Table:
     return table
 
 
-def _check(table: Table, schema: Schema, spec: PartitionSpec) -> None:
-    name = ".".join(table.name())
-    have = {column.name: column.field_type for column in table.schema().fields}
-    for column in schema.fields:
-        if column.name in have and not _same_type(have[column.name], column.field_type):
-            raise ContractError(
-                f"column {column.name} is {have[column.name]} in table {name}, the contract says {column.field_type}",
-                file=table.name()[-1],
-                place=f"column {column.name}",
-                remedy="give the column a new name, or rebuild the table",
-            )
-    partitions = [
-        [(part.name, str(part.transform), where.find_column_name(part.source_id)) for part in of.fields]
-        for of, where in ((table.spec(), table.schema()), (spec, schema))
-    ]
-    if partitions[0] != partitions[1]:
+def _shaped(plan: Plan | None, schema: Schema) -> Mapping[str, str]:
+    """The properties of a new table by which `evolve` knows it again."""
+    if plan is None:
+        return {}
+    return {CONTRACT: plan.version, COLUMNS: column_ids(plan, {field.name: field.field_id for field in schema.fields})}
+
+
+def _check_partition(table: Table, schema: Schema, spec: PartitionSpec, plan: Plan) -> None:
+    names = {field.field_id: field.name for field in table.schema().fields}
+    ids = json.loads(table.properties.get(COLUMNS, "{}"))
+    renamed = {ids[column.id]: column.name for column in plan.columns if column.id in ids}
+    have = [(renamed.get(part.source_id, names[part.source_id]), str(part.transform)) for part in table.spec().fields]
+    want = [(schema.find_column_name(part.source_id), str(part.transform)) for part in spec.fields]
+    if have != want:
         raise ContractError(
-            f"table {name} is partitioned by {partitions[0]}, the contract says {partitions[1]}",
+            f"table {'.'.join(table.name())} is partitioned by {have}, the contract says {want}",
             file=table.name()[-1],
             place="partitioned",
-            remedy="keep the partitioning, or rebuild the table",
+            remedy="keep the partitioning, or rebuild the table with `sluice backfill`",
         )
-
-
-def _same_type(one: IcebergType, other: IcebergType) -> bool:
-    # Nested types differ in the ids that the table gave to their fields.
-    return one == other or not (one.is_primitive or other.is_primitive)
 
 
 def _field(field_id: int, name: str, type_text: str, description: str) -> NestedField:
@@ -168,8 +166,10 @@ def _field(field_id: int, name: str, type_text: str, description: str) -> Nested
     return NestedField(field_id=field_id, name=name, field_type=parsed, required=False, doc=description or None)
 
 
-def _ids(table: Table) -> Mapping[str, int]:
-    return {column.name: column.field_id for column in table.schema().fields}
+def _ids(table: Table, columns: Sequence[tuple[str, str, str]]) -> Mapping[str, int]:
+    """Field ids of the plan's columns. A table may have more: those that the contract gave up."""
+    schema = table.schema()
+    return {name: schema.find_field(name).field_id for name, *_ in columns}
 
 
 def _undescribed(columns: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str, str]]:
