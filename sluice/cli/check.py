@@ -90,7 +90,11 @@ def _keep(files: Sequence[OutputFile], out: Path) -> None:
 
 def _report(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary], *, as_json: bool) -> bool:
     """Say what became of the files; True if a row or a file broke the contract."""
-    broken = any(summary.rows_rejected or summary.refused for summary in summaries)
+    from sluice.stages.holding import held_back  # noqa: PLC0415  (DuckDB)
+
+    held = {summary.load_id: held_back(summary, plan) for summary in summaries}
+    broken = any(summary.rows_rejected or summary.refused or held[summary.load_id] for summary in summaries)
+    checks = _checks(plan, files, summaries)
     total = {name: sum(getattr(summary, name) for summary in summaries) for name in _COUNTS}
     rejects = _grouped(reject for summary in summaries for reject in summary.rejects)
     warnings = _grouped(warning for summary in summaries for warning in summary.warnings)
@@ -103,7 +107,11 @@ def _report(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary],
                 **total,
                 "rejects": rejects,
                 "warnings": warnings,
-                "files": [_document(path, summary) for path, summary in zip(files, summaries, strict=True)],
+                "checks": checks,
+                "files": [
+                    {**_document(path, summary), "held_back": held[summary.load_id]}
+                    for path, summary in zip(files, summaries, strict=True)
+                ],
             }
         )
         return broken
@@ -118,7 +126,23 @@ def _report(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary],
             show(
                 table(title, ("column", "rule", "rows"), [tuple(group.values()) for group in groups], numbers=("rows",))
             )
+    if checks:
+        rows = [tuple(broken.values()) for broken in checks]
+        show(table("Broken by a file as a whole", ("file", "severity", "expected and found"), rows))
+    for path, summary in zip(files, summaries, strict=True):
+        if reason := held[summary.load_id]:
+            say(f"Nothing of {path.name} would be published: {reason}.")
     return broken
+
+
+def _checks(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary]) -> list[dict[str, object]]:
+    from sluice.kernel.quality import broken_checks  # noqa: PLC0415  (DuckDB)
+
+    return [
+        {"file": path.name, "severity": broken.check.severity, "found": broken.sentence}
+        for path, summary in zip(files, summaries, strict=True)
+        for broken in broken_checks(summary, plan)
+    ]
 
 
 def _document(path: Path, summary: LoadSummary) -> dict[str, object]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 
 from sluice.contract.casts import local_time
 from sluice.contract.derive import derived_expression
 from sluice.contract.formats import formatted_cast
+from sluice.contract.judging import object_checks, uniques
 from sluice.contract.model import Dataset, Property, Spelling
-from sluice.contract.plan import EXTRA, Column, PartitionField, Plan, Rule
+from sluice.contract.plan import EXTRA, Column, PartitionField, Plan
 from sluice.contract.rules import rules_of
 from sluice.contract.spelling import spelled_cast
 from sluice.contract.sql import quote
@@ -52,7 +52,9 @@ def compile_plan(dataset: Dataset) -> Plan:
         sequence_by=dataset.sequence_by,
         reading=dataset.reading,
         columns=columns,
-        rules=tuple(_rules(dataset, kinds, key)),
+        rules=tuple(rule for item in dataset.properties for rule in rules_of(item, kinds[item.name], key=item in key)),
+        unique=tuple(uniques(dataset, tuple(item.name for item in key))),
+        checks=tuple(object_checks(dataset, kinds)),
         partition=tuple(_partition(item, kinds[item.name]) for item in _in_order(dataset, "partition")),
         max_reject_share=dataset.max_reject_share,
         description=dataset.description,
@@ -185,16 +187,6 @@ def _zone(item: Property, kind: str) -> str | None:
             f"property {item.name}: defaultTimezone has no meaning for {kind}", "remove it, or use timestamp"
         )
     return name
-
-
-def _rules(dataset: Dataset, kinds: dict[str, str], key: tuple[Property, ...]) -> Iterator[Rule]:
-    for item in dataset.properties:
-        kind = kinds[item.name]
-        if item.unique and [item] != list(key):
-            raise item.source.error(
-                f"property {item.name}: unique is not checked yet beside the primary key", "remove it"
-            )
-        yield from rules_of(item, kind, key=item in key)
 
 
 def _partition(item: Property, kind: str) -> PartitionField:

@@ -41,7 +41,7 @@ def derived_expression(item: Property, kind: str, sources: frozenset[str]) -> st
         tree = _parsed(text)
         _check_columns(tree, sources)
         written = tree.sql(dialect="duckdb", identify=True, comments=False)
-        _check_words(written)
+        refuse_unknown_words(written)
     except ValueError as error:
         raise item.source.error(
             f"property {item.name}: transformLogic: {error}",
@@ -76,11 +76,13 @@ def _check_columns(tree: exp.Condition, sources: frozenset[str]) -> None:
             raise ValueError(f"there is no column {column.sql(dialect='duckdb')} in the file")
 
 
-def _check_words(written: str) -> None:
+def refuse_unknown_words(written: str, *, also: frozenset[str] = frozenset()) -> None:
+    """Raise ValueError at the first bare word of SQL that is neither a scalar function or type nor in `also`."""
     tokens = sqlglot.tokenize(written, read="duckdb")
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         quoted = token.token_type in {TokenType.IDENTIFIER, TokenType.STRING, TokenType.NUMBER}
-        if not quoted and token.text[:1].isalpha() and token.text.lower() not in _KNOWN:
-            raise ValueError(f"{token.text.lower()!r} is not among the functions that a derived column may use")
+        words = token.text.lower().split()  # GROUP BY is one token
+        if not quoted and token.text[:1].isalpha() and not (_KNOWN | also).issuperset(words):
+            raise ValueError(f"{token.text.lower()!r} is not among the functions that a contract may use")
         if token.token_type is TokenType.IDENTIFIER and following and following.token_type is TokenType.L_PAREN:
             raise ValueError(f"{token.text!r} is called as a function under a quoted name")

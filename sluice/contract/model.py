@@ -60,14 +60,41 @@ class Spelling:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
-    """A quality check that one row can break by itself (the other kinds are refused by `odcs.parse`)."""
+class Limit:
+    """What a number must be: one of the standard's eight comparisons."""
 
-    kind: str  # required, enum, pattern, missing
+    operator: str  # mustBe, mustBeBetween, ...
+    bounds: tuple[int | float, ...]
+    percent: bool = False
+
+    @property
+    def is_none(self) -> bool:
+        """Whether a number of rows keeps the limit only if it is 0."""
+        (first, *rest) = self.bounds
+        match self.operator:
+            case "mustBe" | "mustBeLessOrEqualTo":
+                return first == 0
+            case "mustBeLessThan":
+                return 0 < first <= 1 and not self.percent
+            case "mustBeBetween":
+                return first <= 0 and rest == [0]
+            case _:
+                return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A quality check of a property, or of the whole object where `column` is None."""
+
+    kind: str  # a metric of the standard's library, or sql
+    limit: Limit
     values: tuple[Scalar, ...] = ()
     pattern: str | None = None
+    columns: tuple[str, ...] = ()  # whose values together are not to be repeated
+    query: str = ""
     name: str | None = None
     severity: Severity = "reject"
+    column: str | None = None
     source: Source
 
 
@@ -108,4 +135,5 @@ class Dataset:
     reading: Reading = field(default_factory=Reading)
     extra_column: str | None = None  # the property that takes what the contract does not name
     properties: tuple[Property, ...] = ()
+    checks: tuple[Check, ...] = ()  # of the whole object
     source: Source

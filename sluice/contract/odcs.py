@@ -19,7 +19,7 @@ from open_data_contract_standard.model import OpenDataContractStandard, SchemaOb
 from sluice.contract.custom import COLUMN_OPTIONS, OBJECT_OPTIONS, PROPERTY, read_custom
 from sluice.contract.document import Document, read_document
 from sluice.contract.model import Dataset, Options, Property, Spelling
-from sluice.contract.quality import read_checks, refuse_object_checks
+from sluice.contract.quality import read_checks
 from sluice.contract.reading import read_mode, read_reading
 from sluice.contract.spelling import read_spelling, refuse_foreign_spelling
 
@@ -83,8 +83,6 @@ def _dataset(document: Document, contract: OpenDataContractStandard, table: Sche
         _property(document, item, f"{path}.properties[{position}]", spelling)
         for position, item in enumerate(table.properties or ())
     )
-    key = tuple(item.name for item in properties if item.key_position is not None)
-    refuse_object_checks(table.quality, key=key, document=document, path=path)
     purpose = contract.description.purpose if contract.description else None
     return Dataset(
         name=table.name or "",
@@ -97,6 +95,7 @@ def _dataset(document: Document, contract: OpenDataContractStandard, table: Sche
         reading=read_reading(custom, contract.servers),
         extra_column=custom.text("extraColumn", None),
         properties=properties,
+        checks=read_checks(table.quality, document=document, path=path, column=None),
         source=document.at(path),
     )
 
@@ -126,7 +125,7 @@ def _property(document: Document, item: SchemaProperty, path: str, spelling: Spe
         partition_position=_position(document, path, item.partitioned, item.partitionKeyPosition, "partitionKey"),
         partition_transform=custom.text("partitionTransform", "identity"),
         enum=tuple(entry.value for entry in item.enum or () if entry.value is not None),
-        checks=read_checks(item.quality, document=document, path=path),
+        checks=read_checks(item.quality, document=document, path=path, column=item.name),
         spelling=read_spelling(custom, spelling),
         derived=item.transformLogic,
         source=document.at(path),

@@ -105,6 +105,37 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unique:
+    """Columns whose values together may stand once in an object: a later row that has them again is a reject.
+
+    In `merge` they belong to the key of the first row that has them, and that key's later rows may have them again.
+    Rows with NULL in one of the columns repeat nothing.
+    """
+
+    name: str  # unique or duplicateValues: the rule recorded in the rejects table
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectCheck:
+    """A condition on the accepted rows of one object together. One that stops holds the whole object back.
+
+    `measure` says what is compared: the number of `rows`; of rows that `break` the predicate `sql` (it is false); of
+    rows that `repeat` the values of `columns`; or the number that the SELECT `sql` over `source` yields.
+    """
+
+    name: str  # rowCount, nullValues, ..., sql, or the check's own name
+    column: str | None
+    measure: Literal["rows", "break", "repeat", "query"]
+    operator: str  # mustBe, mustNotBe, mustBeGreaterThan, ... of the standard
+    bounds: tuple[int | float, ...]
+    percent: bool = False  # of the accepted rows
+    sql: str = ""
+    columns: tuple[str, ...] = ()
+    severity: Literal["warn", "stop"] = "stop"
+
+
+@dataclass(frozen=True, kw_only=True)
 class PartitionField:
     """One Iceberg partition field: identity, year, month, day, hour or truncate[w] of a column."""
 
@@ -126,6 +157,8 @@ class Plan:
     reading: Reading = field(default_factory=Reading)
     columns: tuple[Column, ...] = ()
     rules: tuple[Rule, ...] = ()
+    unique: tuple[Unique, ...] = ()  # beside the primary key
+    checks: tuple[ObjectCheck, ...] = ()
     partition: tuple[PartitionField, ...] = ()
     max_reject_share: float | None = None  # above it a run publishes nothing
     description: str = ""
@@ -160,6 +193,12 @@ class Plan:
                 "reading": Reading(**{**reading, "null_texts": tuple(reading["null_texts"])}),
                 "columns": tuple(Column(**column) for column in data["columns"]),
                 "rules": tuple(Rule(**rule) for rule in data["rules"]),
+                "unique": tuple(Unique(**_with_tuples(unique)) for unique in data.get("unique", ())),
+                "checks": tuple(ObjectCheck(**_with_tuples(check)) for check in data.get("checks", ())),
                 "partition": tuple(PartitionField(**part) for part in data["partition"]),
             }
         )
+
+
+def _with_tuples(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}

@@ -1,14 +1,18 @@
-"""Quality checks of the contract that a single row can break: which of them Sluice runs, and refusal of the others."""
+"""Quality checks of a contract: what a row can break by itself, and what only an object as a whole can.
+
+Decides which of them Sluice understands. Into rules and checks of the plan they are turned by `rules` and `judging`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from open_data_contract_standard.model import DataQuality
 
 from sluice.contract.document import Document
-from sluice.contract.model import Check, Scalar, Source
+from sluice.contract.model import Check, Limit, Scalar, Source
 from sluice.contract.plan import Severity
 
 SEVERITIES: dict[str, Severity] = {
@@ -16,87 +20,120 @@ SEVERITIES: dict[str, Severity] = {
     **dict.fromkeys(("error", "reject"), "reject"),
     **dict.fromkeys(("stop", "critical", "fatal"), "stop"),
 }
-OPERATORS = (
-    *("mustBe", "mustNotBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo"),
-    *("mustBeLessThan", "mustBeLessOrEqualTo", "mustBeBetween", "mustNotBeBetween"),
-)
+_NUMBERS = {  # operator: how many numbers it takes
+    **dict.fromkeys(("mustBe", "mustNotBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo"), 1),
+    **dict.fromkeys(("mustBeLessThan", "mustBeLessOrEqualTo"), 1),
+    **dict.fromkeys(("mustBeBetween", "mustNotBeBetween"), 2),
+}
+_ARGUMENTS: dict[str, frozenset[str]] = {
+    "rowCount": frozenset(),
+    "nullValues": frozenset(),
+    "missingValues": frozenset({"missingValues"}),
+    "invalidValues": frozenset({"validValues", "pattern"}),
+    "duplicateValues": frozenset({"properties"}),
+}
+_V3_0 = {"duplicateCount": "duplicateValues"}  # the words of v3.0 for the metrics
 
 
-def read_checks(quality: Sequence[DataQuality] | None, *, document: Document, path: str) -> tuple[Check, ...]:
-    """The checks on one property. Checks of type `text` are for people and have no effect."""
+def read_checks(
+    quality: Sequence[DataQuality] | None, *, document: Document, path: str, column: str | None
+) -> tuple[Check, ...]:
+    """The checks on one property, or on the whole object where `column` is None.
+
+    Checks of type `text` are for people and have no effect.
+    """
     return tuple(
-        _read_check(item, document.at(f"{path}.quality[{position}]"))
+        _read_check(item, document.at(f"{path}.quality[{position}]"), column)
         for position, item in enumerate(quality or ())
         if item.type != "text"
     )
 
 
-def refuse_object_checks(
-    quality: Sequence[DataQuality] | None, *, key: tuple[str, ...], document: Document, path: str
-) -> None:
-    """Only one check on the whole object is understood, because the key implies it: no duplicates of the key."""
-    for position, item in enumerate(quality or ()):
-        here = document.at(f"{path}.quality[{position}]")
-        if item.type == "text":
-            continue
-        columns = tuple((item.arguments or {}).get("properties") or ())
-        implied = (item.metric or item.rule) == "duplicateValues" and sorted(columns) == sorted(key) and _none(item)
-        if not implied:
-            raise here.error(
-                f"the {item.type or 'library'} check {item.metric or item.rule or item.name or ''!r} on the whole "
-                "object is not supported yet",
-                "remove it, or say it for each row: required, enum, pattern, minimum, maximum, primaryKey",
-            )
-
-
-def _read_check(item: DataQuality, here: Source) -> Check:
-    metric = item.metric or item.rule
-    if item.type not in {None, "library"} or metric is None:
-        raise here.error(
-            f"quality checks of type {item.type!r} are not supported yet",
-            "use type library with metric invalidValues, nullValues or missingValues, or type text for people",
-        )
+def _read_check(item: DataQuality, here: Source, column: str | None) -> Check:
     severity = SEVERITIES.get((item.severity or "error").lower())
     if severity is None:
         raise here.error(f"severity is {item.severity!r}", f"write one of {', '.join(SEVERITIES)}")
-    if not _none(item):
-        raise here.error(
-            f"the check {metric} allows some broken rows", "write `mustBe: 0`: every row is judged by itself"
-        )
+    match item.type:
+        case "sql":
+            return _sql(item, here, severity, column)
+        case None | "library":
+            return _library(item, here, severity, column)
+        case _:
+            raise here.error(
+                f"quality checks of type {item.type!r} are not run", "use type library, sql, or text for people"
+            )
+
+
+def _sql(item: DataQuality, here: Source, severity: Severity, column: str | None) -> Check:
+    if not item.query:
+        raise here.error("a check of type sql without a query", "write `query: SELECT count(*) FROM ${object}`")
+    limit = _limit(item, here, percent=False)
+    return Check(
+        kind="sql", query=item.query, limit=limit, name=item.name, severity=severity, column=column, source=here
+    )
+
+
+def _library(item: DataQuality, here: Source, severity: Severity, column: str | None) -> Check:
+    metric = _V3_0.get(item.metric or item.rule or "", item.metric or item.rule or "")
+    if metric not in _ARGUMENTS:
+        raise here.error(f"the metric {metric!r} is not known", f"use one of {', '.join(_ARGUMENTS)}, or type sql")
+    if column is None and metric not in {"rowCount", "duplicateValues"}:
+        raise here.error(f"{metric} of a whole object", "say it at the properties whose values it counts")
+    if column is not None and metric == "rowCount":
+        raise here.error("rowCount at a property", "say it at the schema object, whose rows it counts")
     arguments = item.arguments or {}
-    kind, values, pattern = _row_check(metric, arguments, here)
-    return Check(kind=kind, values=values, pattern=pattern, name=item.name, severity=severity, source=here)
+    if unknown := arguments.keys() - _ARGUMENTS[metric]:
+        raise here.error(f"{metric} has the unknown argument {min(unknown)!r}", f"known: {sorted(_ARGUMENTS[metric])}")
+    if item.unit not in {None, "rows", "percent"} or (metric == "rowCount" and item.unit == "percent"):
+        raise here.error(f"{metric} in {item.unit}", "write unit rows or percent (rowCount: rows)")
+    values, pattern, columns = _arguments(metric, arguments, here, column)
+    return Check(
+        kind=metric,
+        values=values,
+        pattern=pattern,
+        columns=columns,
+        limit=_limit(item, here, percent=item.unit == "percent"),
+        name=item.name,
+        severity=severity,
+        column=column,
+        source=here,
+    )
 
 
-def _row_check(metric: str, arguments: dict[str, Any], here: Source) -> tuple[str, tuple[Scalar, ...], str | None]:
-    allowed = {
-        "invalidValues": {"validValues", "pattern"},
-        "missingValues": {"missingValues"},
-        "nullValues": set[str](),
-    }
-    if metric not in allowed:
-        raise here.error(
-            f"the metric {metric!r} is not supported yet", "use invalidValues, nullValues, missingValues or primaryKey"
-        )
-    if unknown := arguments.keys() - allowed[metric]:
-        raise here.error(f"{metric} has the unknown argument {min(unknown)!r}", f"known: {sorted(allowed[metric])}")
-    if metric == "nullValues":
-        return "required", (), None
-    if metric == "invalidValues" and (arguments.keys() == {"pattern"}):
-        return "pattern", (), str(arguments["pattern"])
-    if len(arguments) != 1:
-        raise here.error(f"{metric} needs exactly one argument", f"write one of {sorted(allowed[metric])}")
-    ((name, values),) = arguments.items()
-    if not isinstance(values, list) or not values:
-        raise here.error(f"{name} is no list of values", "write at least one value")
-    if metric == "missingValues":
-        # null in the list, and the texts that are read as null, are already what `required` says.
-        return "missing", tuple(value for value in values if value is not None), None
-    return "enum", tuple(values), None
+def _arguments(
+    metric: str, arguments: dict[str, Any], here: Source, column: str | None
+) -> tuple[tuple[Scalar, ...], str | None, tuple[str, ...]]:
+    """Values, pattern and columns of a library check."""
+    if metric == "duplicateValues":
+        columns = arguments.get("properties") or ([column] if column else [])
+        if not isinstance(columns, list) or not columns or not all(isinstance(name, str) for name in columns):
+            raise here.error("duplicateValues of no properties", "write `arguments: {properties: [a, b]}`")
+        return (), None, tuple(columns)
+    if metric == "invalidValues" and arguments.keys() == {"pattern"}:
+        return (), str(arguments["pattern"]), ()
+    if metric == "invalidValues" and len(arguments) != 1:
+        raise here.error("invalidValues needs exactly one argument", "write validValues or pattern")
+    values: tuple[Scalar, ...] = ()
+    for name, listed in arguments.items():
+        if not isinstance(listed, list) or not listed:
+            raise here.error(f"{name} is no list of values", "write at least one value")
+        # null in the list, and the texts that are read as null: a missing value is missing, and it is not invalid.
+        values = tuple(value for value in listed if value is not None)
+    return values, None, ()
 
 
-def _none(item: DataQuality) -> bool:
-    """Whether the check says that no row may break it."""
-    said = [name for name in OPERATORS if getattr(item, name) is not None]
-    value: Any = getattr(item, said[0]) if len(said) == 1 else None
-    return said == ["mustBe"] and not isinstance(value, bool) and value == 0
+def _limit(item: DataQuality, here: Source, *, percent: bool) -> Limit:
+    said = [name for name in _NUMBERS if getattr(item, name) is not None]
+    if len(said) != 1:
+        raise here.error(f"a check with {len(said)} comparisons", f"write one of {', '.join(_NUMBERS)}")
+    value: Any = getattr(item, said[0])
+    bounds = tuple(value) if isinstance(value, list) else (value,)
+    if len(bounds) != _NUMBERS[said[0]] or not all(
+        isinstance(bound, int | float | Decimal) and not isinstance(bound, bool) for bound in bounds
+    ):
+        raise here.error(f"{said[0]} is {value!r}", "write a number, or for a range [from, to]")
+    return Limit(operator=said[0], bounds=tuple(_plain(bound) for bound in bounds), percent=percent)
+
+
+def _plain(number: float | Decimal) -> int | float:
+    return int(number) if number == int(number) else float(number)

@@ -1,7 +1,7 @@
 """Rules of a contract as predicates over typed columns, named by the standard's own words.
 
 NULL breaks only `required` and `missingValues`: the other predicates are NULL on it. Checks over many rows (counts,
-duplicates) are not rules.
+duplicates) are not rules: `judging`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _FORMATS = {
 }
 _WORDS = {"password", "byte", "binary"}  # say how to treat a text, not what it looks like
 _MAX_LISTED = 12
+ROW_METRICS = frozenset({"nullValues", "missingValues", "invalidValues"})  # they count rows by what stands in each
 
 
 def rules_of(item: Property, kind: str, *, key: bool) -> Iterator[Rule]:
@@ -49,7 +50,8 @@ def rules_of(item: Property, kind: str, *, key: bool) -> Iterator[Rule]:
     if item.enum:
         yield _enum(item, kind, item.enum)
     for check in item.checks:
-        yield replace(_check(item, kind, check), severity=check.severity)
+        if check.kind in ROW_METRICS and check.limit.is_none:
+            yield replace(check_rule(item, kind, check), severity=check.severity)
 
 
 def text_format(cell: str, form: str) -> str:
@@ -106,16 +108,17 @@ def _format(item: Property, kind: str) -> Iterator[Rule]:
         yield _rule(item, "format", f"{{column}} BETWEEN {held[0]} AND {held[1]}", f"{form}, {held[0]} to {held[1]}")
 
 
-def _check(item: Property, kind: str, check: Check) -> Rule:
+def check_rule(item: Property, kind: str, check: Check) -> Rule:
+    """The rule that a row breaks if a metric counts it. Raises ContractError where it cannot apply."""
     match check.kind:
-        case "required":
+        case "nullValues":
             return _rule(item, "required", "{column} IS NOT NULL", "a value")
-        case "missing":
+        case "missingValues":
             values = ", ".join(literal_for(item, kind, value) for value in check.values)
             listed = f" AND {{column}} NOT IN ({values})" if values else ""
             return _rule(item, "missingValues", "{column} IS NOT NULL" + listed, "a value")
-        case "pattern":
-            return _pattern(item, kind, check.pattern or "")
+        case _ if check.pattern is not None:
+            return _pattern(item, kind, check.pattern)
         case _:
             return _enum(item, kind, check.values)
 

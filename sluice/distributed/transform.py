@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sluice.contract.plan import Plan
 from sluice.distributed.cut import cut
 from sluice.distributed.packets import refusals, vanished
 from sluice.distributed.tasks import BucketResult, Work
 from sluice.errors import TransientError
 from sluice.kernel.outcome import Limits, LoadSummary, RejectCount
+from sluice.kernel.quality import added
 from sluice.stages.manifest import ClaimedLoad, GroupResult
 from sluice.stages.run_folder import RunFolder
 from sluice.stages.transform import conclude, open_group
@@ -80,7 +82,7 @@ def transform(
         .mapPartitionsWithIndex(work.write)
         .collect()
     )
-    gone, summaries = accounts(loads, results)
+    gone, summaries = accounts(loads, results, claim.plan)
     result = GroupResult(
         group=group.index,
         engine=group.engine,
@@ -93,7 +95,7 @@ def transform(
 
 
 def accounts(
-    loads: Sequence[ClaimedLoad], results: Sequence[BucketResult]
+    loads: Sequence[ClaimedLoad], results: Sequence[BucketResult], plan: Plan
 ) -> tuple[tuple[str, ...], tuple[LoadSummary, ...]]:
     """Return the vanished loads, and the accounts of all others: the sums over the buckets.
 
@@ -108,7 +110,7 @@ def accounts(
     for result in results:
         for summary in result.loads:
             by_load[summary.load_id].append(summary)
-    summaries = tuple(_sum(by_load[load.load_id]) for load in loads if load.load_id not in gone)
+    summaries = tuple(_sum(by_load[load.load_id], plan) for load in loads if load.load_id not in gone)
     for summary in summaries:
         if summary.rows_read != read[summary.load_id]:
             raise TransientError(
@@ -117,7 +119,7 @@ def accounts(
     return tuple(load.load_id for load in loads if load.load_id in gone), summaries
 
 
-def _sum(shares: Sequence[LoadSummary]) -> LoadSummary:
+def _sum(shares: Sequence[LoadSummary], plan: Plan) -> LoadSummary:
     return LoadSummary(
         load_id=shares[0].load_id,
         rows_read=sum(share.rows_read for share in shares),
@@ -127,6 +129,7 @@ def _sum(shares: Sequence[LoadSummary]) -> LoadSummary:
         rejects=_add(count for share in shares for count in share.rejects),
         warnings=_add(count for share in shares for count in share.warnings),
         stops=_add(count for share in shares for count in share.stops),
+        measures=added(shares, plan),
         refused=next((share.refused for share in shares if share.refused), None),
     )
 

@@ -116,6 +116,11 @@ def rejects_repeats(plan: Plan) -> bool:
     return bool(plan.primary_key) and plan.mode != "merge"
 
 
+def needs_texts(plan: Plan) -> bool:
+    """Whether a record that is sound by itself may become a reject, and its text be wanted."""
+    return rejects_repeats(plan) or bool(plan.unique)
+
+
 def _breaches(plan: Plan, records: Records, given: Mapping[str, str]) -> Iterator[_Breach]:
     """Yield every way to break this plan, in the order in which they are reported.
 

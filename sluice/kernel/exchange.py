@@ -17,6 +17,7 @@ from sluice.contract.sql import literal, quote
 from sluice.kernel.examine import BROKEN
 from sluice.kernel.outcome import Limits, Outcome, SourceFile
 from sluice.kernel.partition import partition_expressions
+from sluice.kernel.quality import needs_whole_objects
 from sluice.kernel.rejects import Refusals
 from sluice.kernel.session import session
 from sluice.kernel.transform import create_examined, examine
@@ -113,13 +114,17 @@ def write_bucket(
 def bucket_expression(plan: Plan, buckets: int) -> str:
     """Return SQL over an examined record that yields its bucket, 0 to `buckets` - 1.
 
-    Records of one object with the same primary key share a bucket, so uniqueness can be judged there. Where the
+    Records of one object with the same primary key share a bucket, so uniqueness can be judged there; all accepted ones
+    of an object do if the plan judges them together, which leaves one task the whole object to write. Where the
     partition depends on nothing but the key, or there is no key, the records of one partition share few buckets, so its
     files are few. Rejects judge nobody and go to few buckets, too.
     """
     if buckets == 1:
         return "0"
     spread = max(1, buckets // _SPREAD)
+    rejects = f"hash(_sluice_load, _sluice_row) % {spread}"
+    if needs_whole_objects(plan):
+        return f"CASE WHEN {BROKEN} IS NULL THEN hash(_sluice_load) % {buckets} ELSE {rejects} END"
     partitions = partition_expressions(plan)
     key = [quote(name) for name in plan.primary_key]
     single = key or ["_sluice_load", "_sluice_row"]
@@ -127,7 +132,7 @@ def bucket_expression(plan: Plan, buckets: int) -> str:
     good = f"hash({', '.join(single)}) % {buckets}"
     if partitions and follows_key:
         good = f"(hash({', '.join(partitions)}) % {buckets} + hash({', '.join(single)}) % {spread}) % {buckets}"
-    return f"CASE WHEN {BROKEN} IS NULL THEN {good} ELSE hash(_sluice_load, _sluice_row) % {spread} END"
+    return f"CASE WHEN {BROKEN} IS NULL THEN {good} ELSE {rejects} END"
 
 
 def _bucket_of(file: Path) -> int:

@@ -45,6 +45,14 @@ class RejectCount:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measure:
+    """What one check of the plan, by its place there, found in one load; None where it could not be computed."""
+
+    check: int
+    value: int | float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoadSummary:
     """The account of one load: rows_read = rows_accepted + rows_rejected + rows_superseded, always.
 
@@ -60,6 +68,7 @@ class LoadSummary:
     rejects: tuple[RejectCount, ...] = ()
     warnings: tuple[RejectCount, ...] = ()
     stops: tuple[RejectCount, ...] = ()  # rows that broke a rule of severity `stop` (they are rejects too)
+    measures: tuple[Measure, ...] = ()  # of the plan's checks, in their order; none where the object was refused
     refused: str | None = None
 
 

@@ -22,6 +22,11 @@ _ORIGIN = """
     _sluice_row AS row_number, {entry}, {contract} AS contract, _sluice_run AS run"""
 
 
+def origin(entry: str, *, contract: str) -> str:
+    """Return the select list of an entry: `entry` from ordinal to raw, for records with the provenance columns."""
+    return _ORIGIN.format(entry=entry, contract=contract)
+
+
 def create_refusals(connection: duckdb.DuckDBPyConnection, plan: Plan, refusals: Refusals, run_id: str) -> None:
     """Fill the table `refusals`, which has the shape of the rejects table."""
     columns = ", ".join(f"{quote(name)} {duckdb_type(kind)}" for name, kind in REJECTS)

@@ -35,28 +35,29 @@ def find_repeats(connection: duckdb.DuckDBPyConnection, files: Sequence[Written]
     connection.execute(f"""
     INSERT INTO repeats
     WITH repeated AS (
-        SELECT {keys} FROM {_scan(files)} GROUP BY ALL HAVING count(*) > 1
+        SELECT {keys} FROM {scan(files)} GROUP BY ALL HAVING count(*) > 1
     ), ranked AS (
         SELECT
             _sluice_load, _sluice_row, filename, file_row_number,
             row_number() OVER (PARTITION BY {keys} ORDER BY {best}) AS rank
-        FROM {_scan(files, places=True)} SEMI JOIN repeated USING ({keys})
+        FROM {scan(files, places=True)} SEMI JOIN repeated USING ({keys})
     )
     SELECT _sluice_load, _sluice_row, filename, file_row_number FROM ranked WHERE rank > 1""")
     (found,) = connection.execute("SELECT count(*) FROM repeats").fetchone() or (0,)
     return int(found)
 
 
-def without_repeats(
+def without(
     connection: duckdb.DuckDBPyConnection,
     files: Sequence[Written],
     plan: Plan,
     *,
+    table: str = "repeats",
     folder: Path,
     field_ids: Mapping[str, int] | None,
 ) -> tuple[Written, ...]:
-    """Write the files that hold records of the table `repeats` again without those, and delete the old ones."""
-    found = connection.execute("SELECT DISTINCT filename FROM repeats").fetchall()
+    """Write the files that hold records of the table again without those, and delete the old ones."""
+    found = connection.execute(f"SELECT DISTINCT filename FROM {table}").fetchall()
     stale = {Path(name) for (name,) in found}
     changed = [file for file in files if file.path in stale]
     if not changed:
@@ -64,7 +65,7 @@ def without_repeats(
     names = ", ".join([quote(column.name) for column in plan.columns] + [name for name, _ in PROVENANCE])
     rewritten = write_parquet(
         connection,
-        f"SELECT {names} FROM {_scan(changed, places=True)} ANTI JOIN repeats USING (filename, file_row_number)",
+        f"SELECT {names} FROM {scan(changed, places=True)} ANTI JOIN {table} USING (filename, file_row_number)",
         folder=folder,
         partitions=partition_expressions(plan),
         field_ids=field_ids,
@@ -74,7 +75,8 @@ def without_repeats(
     return (*(file for file in files if file.path not in stale), *rewritten)
 
 
-def _scan(files: Sequence[Written], *, places: bool = False) -> str:
+def scan(files: Sequence[Written], *, places: bool = False) -> str:
+    """Return SQL that reads the files; with `places`, each row's file and number in it, too."""
     listed = ", ".join(literal(str(file.path)) for file in files)
     options = ", filename = true, file_row_number = true" if places else ""
     return f"read_parquet([{listed}], hive_partitioning = false{options})"

@@ -14,7 +14,7 @@ from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
-from sluice.kernel.examine import BAD, BREACH, BROKEN, RAW, examined, rejects_repeats, texts
+from sluice.kernel.examine import BAD, BREACH, BROKEN, RAW, examined, needs_texts, texts
 from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
 from sluice.kernel.read import Attempt, attempts
 from sluice.kernel.rejects import Refusals
@@ -82,7 +82,7 @@ def examine(
     pass the object's header as `names` and the number of records before it as `first_row`.
     """
     for attempt in attempts(connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names):
-        sql, parameters = examined(attempt.records, plan, source, run_id=run_id, every_text=rejects_repeats(plan))
+        sql, parameters = examined(attempt.records, plan, source, run_id=run_id, every_text=needs_texts(plan))
         try:
             (rows,) = connection.execute(f"INSERT INTO examined {sql}", parameters).fetchone() or (0,)
         except duckdb.InvalidInputException:  # it quotes the line: the next reader says what is wrong without

@@ -18,8 +18,10 @@ from sluice.kernel.account import summaries
 from sluice.kernel.examine import BAD, BROKEN, RAW, rejects_repeats
 from sluice.kernel.outcome import Outcome, OutputFile
 from sluice.kernel.partition import Written, partition_expressions, write_parquet
+from sluice.kernel.quality import measured
 from sluice.kernel.rejects import REFUSALS, Refusals, broken_entries, create_refusals, repeated_entries
-from sluice.kernel.repeats import find_repeats, without_repeats
+from sluice.kernel.repeats import find_repeats, without
+from sluice.kernel.unique import take_out
 
 Query = tuple[str, Mapping[str, Any]]  # a SELECT and its parameters
 
@@ -52,8 +54,12 @@ def write(
     `loads` are the load ids in the order of the summaries; `refusals` those whose objects could not be read at all.
     """
     good, aside = _sort(connection, records, plan, folder=out / "data", field_ids=field_ids)
-    repeats = find_repeats(connection, good, plan)
     entries = [REFUSALS]
+    if plan.unique:
+        unique = out / "data" / "unique"
+        good, taken = take_out(connection, good, plan, original=original, folder=unique, field_ids=field_ids)
+        entries += taken
+    repeats = find_repeats(connection, good, plan)
     create_refusals(connection, plan, refusals, run_id)
     if aside:
         _create_broken(connection, aside)
@@ -62,9 +68,11 @@ def write(
         _create_repeated(connection, original, good, plan)
         entries.append(repeated_entries(plan))
     if repeats:
-        good = without_repeats(connection, good, plan, folder=out / "data" / "unrepeated", field_ids=field_ids)
+        good = without(connection, good, plan, folder=out / "data" / "unrepeated", field_ids=field_ids)
     rejects = write_parquet(connection, " UNION ALL ".join(entries), folder=out / "rejects", field_ids=reject_field_ids)
     accounts = summaries(connection, plan, loads, refusals, good=good, rejects=rejects, broken=bool(aside))
+    if plan.checks:
+        accounts = measured(connection, good, plan, accounts)
     for file in aside:
         file.path.unlink()
     data = [OutputFile(path=file.path, kind="data", rows=file.rows) for file in good]

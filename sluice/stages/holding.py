@@ -1,4 +1,4 @@
-"""Objects that were read but must not be published: they break a rule that stops, or too many of their rows are bad.
+"""Objects that were read but must not be published: they break a rule or check that stops, or too many rows are bad.
 
 Judged for each object by itself, so that it does not depend on what else a run happens to carry. Pure.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sluice.contract.plan import Plan
 from sluice.kernel.outcome import LoadSummary
+from sluice.kernel.quality import broken_checks
 
 
 def held_back(summary: LoadSummary, plan: Plan) -> str | None:
@@ -14,6 +15,8 @@ def held_back(summary: LoadSummary, plan: Plan) -> str | None:
     if summary.stops:
         broken = ", ".join(f"{stop.rule} of {stop.column}: {stop.rows} rows" for stop in summary.stops)
         return f"rows break rules that stop: {broken}"
+    if stopping := [broken.sentence for broken in broken_checks(summary, plan) if broken.check.severity == "stop"]:
+        return f"the object breaks checks that stop: {'; '.join(stopping)}"
     share, most = summary.rows_rejected / max(summary.rows_read, 1), plan.max_reject_share
     if most is not None and share > most:
         return f"{share:.2%} of {summary.rows_read} rows are rejects, the contract allows {most:.2%}"

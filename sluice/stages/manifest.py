@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sluice.contract.plan import Plan
-from sluice.kernel.outcome import LoadSummary, RejectCount
+from sluice.kernel.outcome import LoadSummary, Measure, RejectCount
 from sluice.ledger.model import Counts, Kind, Load
 
 Engine = Literal["lambda", "glue"]
@@ -192,4 +192,5 @@ def counts_of(summary: LoadSummary) -> Counts:
 
 def _summary(data: Mapping[str, Any]) -> LoadSummary:
     tallies = {name: tuple(RejectCount(**count) for count in data[name]) for name in ("rejects", "warnings", "stops")}
-    return LoadSummary(**{**data, **tallies})
+    measures = tuple(Measure(**measure) for measure in data.get("measures", ()))
+    return LoadSummary(**{**data, **tallies, "measures": measures})

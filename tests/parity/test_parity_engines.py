@@ -18,7 +18,18 @@ import duckdb
 import pytest
 
 from sluice.contract.casts import strict_cast
-from sluice.contract.plan import PROVENANCE, REJECTS, Column, Mode, PartitionField, Plan, Reading, Rule
+from sluice.contract.plan import (
+    PROVENANCE,
+    REJECTS,
+    Column,
+    Mode,
+    ObjectCheck,
+    PartitionField,
+    Plan,
+    Reading,
+    Rule,
+    Unique,
+)
 from sluice.distributed.connect import connect
 from sluice.distributed.cut import cut
 from sluice.distributed.transform import Sizes
@@ -192,6 +203,31 @@ def test_engines_agree_on_json_lines(spark: Any, tmp_path: Path) -> None:
     assert_equal(one, many, tmp_path)
     assert [load.rows_read for load in many.loads] == [200]
     assert {count.rule for load in many.loads for count in load.rejects} == {"minimum", "primaryKey"}
+
+
+def test_engines_agree_on_what_only_an_object_as_a_whole_can_break(spark: Any, tmp_path: Path) -> None:
+    the_plan = replace(
+        plan("append"),
+        unique=(Unique(name="unique", columns=("text",)),),
+        checks=(
+            ObjectCheck(name="rowCount", column=None, measure="rows", operator="mustBe", bounds=(1,)),
+            ObjectCheck(
+                name="n", column=None, measure="query", operator="mustBe", bounds=(1,),
+                sql='SELECT count(DISTINCT "day") + min("id") FROM "source"',
+            ),
+            ObjectCheck(
+                name="d", column="amount", measure="repeat", operator="mustBe", bounds=(0,), columns=("amount",)
+            ),
+        ),
+    )  # fmt: skip
+    again = clean(range(300)) + clean(range(300, 320)).replace(",text 31", ",text 7")  # far from where it stood first
+    objects = {"a.csv": (HEADER + again).encode(), "b.csv": CLEAN, "empty.csv": HEADER.encode(), "bad.csv": b"x\n"}
+    one, many = both(spark, tmp_path, the_plan, put(connect(), next(RUNS), objects))
+    assert_equal(one, many, tmp_path)
+    assert [[measure.value for measure in load.measures] for load in many.loads] == [
+        [310, 5, 0], [300, 5, 0], [0, None, 0], [],
+    ]  # fmt: skip
+    assert [count.rule for count in many.loads[0].rejects] == ["unique"]
 
 
 def test_objects_are_really_cut_and_spread(spark: Any) -> None:

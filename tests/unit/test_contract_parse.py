@@ -281,31 +281,15 @@ REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
         "schema[0].relationships",
     ),
     "measure": (lambda d: prop(d, 2).update(semanticType="measure"), "measure", "properties[2].semanticType"),
-    "unique": (lambda d: prop(d, 1).update(unique=True), "unique is not checked yet", "properties[1]"),
     "unknown type option": (
         lambda d: prop(d, 1).update(logicalTypeOptions={"minLenght": 1}),
         "unknown option 'minLenght'",
         "properties[1].logicalTypeOptions.minLenght",
     ),
-    "sql check": (
-        lambda d: prop(d, 1).update(quality=[{"type": "sql", "query": "SELECT 1", "mustBe": 1}]),
-        "type 'sql'",
-        "properties[1].quality[0]",
-    ),
     "custom check": (
         lambda d: prop(d, 1).update(quality=[{"type": "custom", "engine": "soda", "implementation": "x"}]),
         "type 'custom'",
         "properties[1].quality[0]",
-    ),
-    "tolerant check": (
-        lambda d: prop(d, 1).update(quality=[{"metric": "nullValues", "mustBeLessThan": 5, "unit": "percent"}]),
-        "allows some broken rows",
-        "properties[1].quality[0]",
-    ),
-    "row count": (
-        lambda d: d["schema"][0].update(quality=[{"metric": "rowCount", "mustBeGreaterThan": 0}]),
-        "'rowCount'",
-        "schema[0].quality[0]",
     ),
     "unknown severity": (
         lambda d: prop(d, 1).update(quality=[{"metric": "nullValues", "mustBe": 0, "severity": "purple"}]),

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from sluice.contract.compile import compile_plan
-from sluice.contract.model import Check, Dataset, Options, Property, Source
+from sluice.contract.model import Check, Dataset, Limit, Options, Property, Source
 from sluice.contract.patterns import check_pattern
 from sluice.contract.plan import Plan, Rule
 from sluice.contract.sql import literal, quote
@@ -152,11 +152,12 @@ def test_a_rule_is_broken_by_exactly_the_values_outside_it(
 
 
 def test_quality_checks_keep_their_severity() -> None:
+    none = Limit(operator="mustBe", bounds=(0,))
     checks = (
-        Check(kind="enum", values=("a", "b"), severity="warn", source=SOURCE),
-        Check(kind="pattern", pattern="^a", severity="stop", source=SOURCE),
-        Check(kind="missing", values=("?",), source=SOURCE),
-        Check(kind="required", severity="warn", source=SOURCE),
+        Check(kind="invalidValues", limit=none, values=("a", "b"), severity="warn", source=SOURCE),
+        Check(kind="invalidValues", limit=none, pattern="^a", severity="stop", source=SOURCE),
+        Check(kind="missingValues", limit=none, values=("?",), source=SOURCE),
+        Check(kind="nullValues", limit=none, severity="warn", source=SOURCE),
     )
     made = compiled(column("a", checks=checks)).rules
     assert [(item.name, item.severity) for item in made] == [

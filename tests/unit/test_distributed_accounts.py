@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice.contract.plan import Plan
 from sluice.distributed.packets import Packet, Report, Slice, receive, refusals, slices, vanished
 from sluice.distributed.tasks import BucketResult, Work
 from sluice.distributed.transform import accounts
@@ -63,9 +64,14 @@ def test_an_object_that_vanished_is_not_refused() -> None:
     assert vanished(reports) == {"a"}
 
 
+PLAN = Plan(dataset="things", version="1", mode="append")
+
+
 def test_accounts_are_the_sums_over_buckets() -> None:
     reports = (Report(0, "a", rows=4), Report(1, "a", rows=3), Report(2, "b", vanished=True))
-    gone, (total,) = accounts([load("a"), load("b")], results(reports, (summary("a", 2, 1),), (summary("a", 1, 3),)))
+    gone, (total,) = accounts(
+        [load("a"), load("b")], results(reports, (summary("a", 2, 1),), (summary("a", 1, 3),)), PLAN
+    )
     assert gone == ("b",)
     assert (total.rows_read, total.rows_accepted, total.rows_rejected) == (7, 3, 4)
     assert total.rejects == (RejectCount(column="id", rule="type", rows=4),)
@@ -74,13 +80,13 @@ def test_accounts_are_the_sums_over_buckets() -> None:
 def test_rows_read_before_a_refusal_do_not_count() -> None:
     reports = (Report(0, "a", rows=4), Report(1, "a", refused=("file.encoding", "at 10")))
     shares = results(reports, (summary("a", 0, refused="file.encoding: at 10"),), (summary("a", 0),))
-    _, (total,) = accounts([load("a")], shares)
+    _, (total,) = accounts([load("a")], shares, PLAN)
     assert total.refused == "file.encoding: at 10"
 
 
 def test_a_row_lost_between_tasks_is_an_error() -> None:
     with pytest.raises(TransientError, match="4 rows read, 3 accounted for"):
-        accounts([load("a")], results((Report(0, "a", rows=4),), (summary("a", 3),)))
+        accounts([load("a")], results((Report(0, "a", rows=4),), (summary("a", 3),)), PLAN)
 
 
 def test_a_bucket_that_has_not_heard_of_all_parts_writes_nothing() -> None:

@@ -1,0 +1,78 @@
+"""What is judged over many rows of one object: values that may stand once, and checks of the object as a whole.
+
+A check that counts rows and allows none is no such check: each row is judged by itself (`rules`), or is a reject where
+it repeats an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sluice.contract.model import Check, Dataset
+from sluice.contract.plan import ObjectCheck, Unique
+from sluice.contract.queries import checked_query
+from sluice.contract.rules import ROW_METRICS, check_rule
+
+_MEASURES = {"rowCount": "rows", "duplicateValues": "repeat", "sql": "query"}
+
+
+def uniques(dataset: Dataset, key: tuple[str, ...]) -> Iterator[Unique]:
+    """What may stand once in an object beside the primary key."""
+    for item in dataset.properties:
+        if item.unique and (item.name,) != key:
+            yield Unique(name="unique", columns=(item.name,))
+    for check in _checks(dataset):
+        if check.kind == "duplicateValues" and check.limit.is_none:
+            _must_exist(check, dataset)
+            if sorted(check.columns) != sorted(key) and check.severity == "reject":
+                yield Unique(name="duplicateValues", columns=check.columns)
+
+
+def object_checks(dataset: Dataset, kinds: Mapping[str, str]) -> Iterator[ObjectCheck]:
+    """The checks that only an object as a whole can break. `kinds` are the columns' Iceberg types."""
+    key = sorted(item.name for item in dataset.properties if item.key_position is not None)
+    for check in _checks(dataset):
+        _must_exist(check, dataset)
+        if check.kind in ROW_METRICS and check.limit.is_none:
+            continue  # a rule
+        rejects = check.severity == "reject" or sorted(check.columns) == key  # or what the key says already
+        if check.kind == "duplicateValues" and check.limit.is_none and rejects:
+            continue
+        yield ObjectCheck(
+            name=check.name or check.kind,
+            column=check.column,
+            measure=_MEASURES.get(check.kind, "break"),  # type: ignore[arg-type]
+            operator=check.limit.operator,
+            bounds=check.limit.bounds,
+            percent=check.limit.percent,
+            sql=_sql(check, dataset, kinds),
+            columns=check.columns,
+            severity="warn" if check.severity == "warn" else "stop",
+        )
+
+
+def _checks(dataset: Dataset) -> tuple[Check, ...]:
+    return (*dataset.checks, *(check for item in dataset.properties for check in item.checks))
+
+
+def _must_exist(check: Check, dataset: Dataset) -> None:
+    names = {item.name for item in dataset.properties}
+    for name in check.columns:
+        if name not in names:
+            raise check.source.error(f"duplicateValues names the property {name!r}", "name properties of the object")
+
+
+def _sql(check: Check, dataset: Dataset, kinds: Mapping[str, str]) -> str:
+    if check.kind in ROW_METRICS:
+        item = next(item for item in dataset.properties if item.name == check.column)
+        return check_rule(item, kinds[item.name], check).predicate
+    if check.kind != "sql":
+        return ""
+    try:
+        return checked_query(
+            check.query, tables=frozenset({dataset.name}), columns=frozenset(kinds), column=check.column
+        )
+    except ValueError as error:
+        raise check.source.error(
+            f"query: {error}", "write one SELECT of one number over ${object}, such as SELECT count(*) FROM ${object}"
+        ) from error
