@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+EVALUATOR := $(VENV)/share/sluice-evaluator
 EXTRAS := --all-extras --group dev
 ENV ?= dev
 # tools/npm pins the CDK's command line: npm's `latest` of it is 3.x, which rejects assemblies of aws-cdk-lib 2.
@@ -19,7 +20,7 @@ TOOLS := tools/checkov/.venv/.installed tools/ministack/.venv/.installed
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## virtual environment with pinned, hash-checked packages
+setup: $(STAMP) $(EVALUATOR)/.installed ## virtual environment with pinned, hash-checked packages
 
 $(STAMP): requirements.lock bootstrap.lock pyproject.toml tools/npm/package-lock.json
 	@echo "sluice: installing into $(VENV) with $(PYTHON) (once, a minute or two)"
@@ -38,6 +39,12 @@ tools/%/.venv/.installed: tools/%/requirements.lock $(STAMP)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python tools/$*/.venv
 	@$(BIN)/uv pip sync --quiet --python tools/$*/.venv/bin/python --require-hashes tools/$*/requirements.lock
 	@touch $@
+
+# A tool of the tests, in a process of its own (tools/evaluator/README.md). Without it everything else still works.
+$(EVALUATOR)/.installed: $(STAMP) tools/evaluator/package-lock.json tools/evaluator/decide.mjs
+	@mkdir -p $(EVALUATOR) && cp $(addprefix tools/evaluator/,package.json package-lock.json decide.mjs) $(EVALUATOR)
+	@$(NPM) ci --prefix $(EVALUATOR) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && touch $@ \
+		|| echo "sluice: npm could not install the policy evaluator: permissions are NOT enforced, and tests of them fail"
 
 demo: setup ## the whole pipeline, offline, on a year of flights (under two minutes)
 	@$(BIN)/sluice demo

@@ -70,6 +70,15 @@ def use_tables(stack: Stack, database: str, *actions: str) -> iam.PolicyStatemen
     )
 
 
+def see_database(stack: Stack, database: str) -> iam.PolicyStatement:
+    """Look at the Glue database itself, as Athena does, and pyiceberg before it makes or changes a table."""
+    return allow(
+        ["glue:GetDatabase"],
+        stack.format_arn(service="glue", resource="catalog"),
+        stack.format_arn(service="glue", resource="database", resource_name=database),
+    )
+
+
 def start_runs(machine: sfn.IStateMachine) -> iam.PolicyStatement:
     """Start executions."""
     return allow(["states:StartExecution"], machine.state_machine_arn)

@@ -76,6 +76,7 @@ class Pipeline(Construct):
             access.list_keys(lake.lake),
             access.read_objects(lake.lake, "runs/", "tables/"),
             access.write_objects(lake.lake, "runs/", "tables/"),
+            access.see_database(stack, settings.database),
             access.use_tables(stack, settings.database, "GetTable", "CreateTable", "UpdateTable"),
         )
         transforming = [
@@ -91,6 +92,7 @@ class Pipeline(Construct):
             access.list_keys(lake.lake),
             access.read_objects(lake.lake, "runs/", "tables/"),
             access.write_objects(lake.lake, "runs/", "tables/"),
+            access.see_database(stack, settings.database),
             access.use_tables(stack, settings.database, "GetTable", "UpdateTable"),
         )
         self.settle.allow(

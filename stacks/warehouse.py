@@ -81,6 +81,7 @@ class Warehouse(Construct):
             access.list_keys(lake.lake),
             access.read_objects(lake.lake, "runs/", "tables/"),
             access.write_objects(lake.lake, "runs/", "tables/"),
+            access.see_database(stack, settings.database),
             access.use_tables(stack, settings.database, "GetTable", "CreateTable", "UpdateTable", "DeleteTable"),
         )
         # Athena acts with the rights of whoever asks: here the machine.
@@ -90,7 +91,8 @@ class Warehouse(Construct):
                 ["athena:StartQueryExecution", "athena:GetQueryExecution", "athena:StopQueryExecution"],
                 stack.format_arn(service="athena", resource="workgroup", resource_name=self.workgroup.name),
             ),
-            access.use_tables(stack, settings.database, "GetDatabase", "GetTable", "CreateTable", "UpdateTable"),
+            access.see_database(stack, settings.database),
+            access.use_tables(stack, settings.database, "GetTable", "CreateTable", "UpdateTable"),
             *(
                 statement
                 for bucket, prefix in ((lake.lake, "tables/"), (lake.results, "athena/"))

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from sluice.cli.exits import CommandError
+from sluice.cli.screen import say
 
 if TYPE_CHECKING:
     from sluice.local.cloud import LocalCloud
@@ -41,6 +42,8 @@ def offline_aws(
                     f"The offline AWS refuses the templates: {error}.",
                     how="Leave out what it names, or teach it in sluice/local/resources.",
                 ) from error
+            if not cloud.enforced:
+                say("Permissions are NOT enforced: the policy evaluator is not installed (`make setup` installs it).")
             yield cloud
 
 

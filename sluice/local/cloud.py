@@ -22,14 +22,18 @@ from moto.core.config import default_user_config
 from moto.moto_api._internal import moto_api_backend
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from sluice.local.deployer import Deployment, deploy, region_of
+from sluice.local.deployer import Deployment, deploy, of_kind, region_of
 from sluice.local.faults import Fault
 from sluice.local.gateway import Call, Gateway
 from sluice.local.pace import Pace
+from sluice.local.permissions import acting, evaluator
+from sluice.local.permissions.guard import Guard
+from sluice.local.permissions.needs import Need, Place
 from sluice.local.polling import Polling
 from sluice.local.prices import Work
-from sluice.local.principals import ACCOUNT, ADMINISTRATOR, Principals
+from sluice.local.principals import ACCOUNT, ADMINISTRATOR, CLOUDFORMATION, Principals
 from sluice.local.pump import Chaos, Pump, Undelivered
+from sluice.local.request import Request
 from sluice.local.seams import (
     athena_queries,
     bucket_policies,
@@ -46,7 +50,6 @@ from sluice.local.seams import (
 from sluice.local.services import Services
 from sluice.local.workers import Invocation
 
-CLOUDFORMATION = "cloudformation.amazonaws.com"
 STEP_FUNCTIONS = "states.amazonaws.com"
 # The interpreter asks where AWS is told: no call there.
 _POLLS = frozenset({("glue", "GetJobRun"), ("athena", "GetQueryExecution")})
@@ -95,13 +98,15 @@ class Activity:
 class LocalCloud:
     """The offline AWS as a context manager: entering deploys `assembly`, leaving ends every process.
 
-    `data` keeps logs and workers' files; without it they are temporary.
+    `data` keeps logs and workers' files; without it they are temporary. Every call is decided against the templates'
+    policies, unless `enforce` is False or the policy evaluator is not installed: `enforced` says which.
     """
 
     def __init__(
         self, assembly: Path, *, data: Path | None = None, pace: Pace | None = None, chaos: Chaos | None = None,
-        progress: Callable[[str], None] | None = None,
+        progress: Callable[[str], None] | None = None, enforce: bool = True,
     ) -> None:  # fmt: skip
+        self.enforced = enforce and evaluator.installed() is not None
         self._assembly, self._data, self._progress = assembly, data, progress
         self._temporary: Path | None = None
         self.pace, self._chaos = pace or Pace(), chaos
@@ -130,8 +135,12 @@ class LocalCloud:
         self.endpoint = self.gateway.endpoint
         self.principals = Principals(endpoint=self.endpoint, region=self.region)
         self.gateway.name_of = self.principals.name_of
+        place = Place(account=ACCOUNT, region=self.region, workgroup_of=athena_queries.workgroup_of(self.region))
+        self.guard = Guard(place) if self.enforced else None
+        if self.guard:
+            self.gateway.authorize, self.gateway.missing = self._authorize, self.guard.missing
         self.pump = Pump(self.principals, pace=self.pace, chaos=self._chaos)
-        self.services = Services(self.principals, self.pump, folder=folder)
+        self.services = Services(self.principals, self.pump, folder=folder, may=self._may)
         self._install_seams()
         self.gateway.start()
         self.deployment: Deployment = deploy(
@@ -139,6 +148,17 @@ class LocalCloud:
             client=lambda service: self.principals.client(CLOUDFORMATION, service),
         )  # fmt: skip
         self.services.assets = self.deployment.assets
+        self.services.log_groups = {
+            function.created.ref: function.created.attributes["LogGroup"]
+            for function in of_kind(self.deployment.resources, "AWS::Lambda::Function")
+        }
+        if self.guard:
+            self.guard.paths |= {
+                role.created.attributes["Arn"]: _construct(role.path)
+                for role in of_kind(self.deployment.resources, "AWS::IAM::Role")
+            }
+            for machine in stepfunctions_parser_backends[ACCOUNT][self.region].state_machines:
+                self.guard.ask(machine.roleArn, acting.for_log_delivery(machine))
         self.polling = Polling(self.principals, invoke=self.services.invoke_now, pace=self.pace)
         self.polling.start()
 
@@ -157,6 +177,15 @@ class LocalCloud:
             self.pace,
             self.services.execution_ended,
         )
+
+    def _authorize(self, request: Request, principal: str) -> str | None:
+        if self.guard is None:
+            return None
+        return self.guard.authorize(request, principal, self.principals.source_of(request.access_key))
+
+    def _may(self, principal: str, needs: Sequence[Need]) -> str | None:
+        """Ask for what a service does for a role without a call that comes by."""
+        return self.guard.ask(principal, needs) if self.guard else None
 
     def close(self) -> None:
         """End pollers, deliveries, executions, workers and the gateway."""
@@ -295,6 +324,11 @@ class LocalCloud:
     def _executions(self) -> list[Any]:
         machines = stepfunctions_parser_backends[ACCOUNT][self.region].state_machines
         return [execution for machine in list(machines) for execution in list(machine.executions)]
+
+
+def _construct(path: str) -> str:
+    """`sluice-dev-flow/Pipeline/Claim/Role/Resource` as `Pipeline/Claim/Role`."""
+    return path.partition("/")[2].removesuffix("/Resource")
 
 
 def _status(execution: Any) -> str:

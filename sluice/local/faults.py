@@ -91,7 +91,7 @@ def answer(request: Request, kind: str, message: str) -> tuple[str, str, bytes]:
 def _code(service: str, kind: str) -> tuple[str, str]:
     match kind:
         case "denied":
-            return "403 Forbidden", "AccessDenied" if service == "s3" else "AccessDeniedException"
+            return "403 Forbidden", "AccessDenied" if service in {"s3", "iam", "sts"} else "AccessDeniedException"
         case "throttle" if service == "s3":
             return "503 Slow Down", "SlowDown"
         case "throttle" if service == "dynamodb":

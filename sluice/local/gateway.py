@@ -53,12 +53,14 @@ def allow_all(_request: Request, _principal: str) -> str | None:
 class Gateway:
     """A server on a loopback port in front of moto.
 
-    `authorize(request, principal)` returns None, or why the call is denied.
+    `authorize(request, principal)` returns None, or why the call is denied; `missing` the same for a caller who would
+    learn that what it asked for is not there.
     """
 
     def __init__(self) -> None:
         self.faults = Faults()
         self.authorize: Authorize = allow_all
+        self.missing: Authorize = allow_all
         self.name_of: Callable[[str], str] = lambda _access_key: "unknown"
         self.calls: deque[Call] = deque(maxlen=_REMEMBERED)
         self._counts: Counter[tuple[str, str, str]] = Counter()
@@ -115,6 +117,9 @@ class Gateway:
         if fault:
             self._note(request, principal, status=_status(fault), started=started, fault=fault)
             return _fail(fault, request, environ, start_response)
+        if status.startswith("404") and (denied := self.missing(request, principal)):
+            self._note(request, principal, status=403, started=started)
+            return _refuse(request, "denied", denied, environ, start_response)
         self._note(request, principal, status=int(status.split()[0]), started=started)
         start_response(status, headers)
         return chunks
@@ -173,7 +178,7 @@ def _refuse(
     request: Request, kind: str, message: str, environ: dict[str, Any], start_response: StartResponse
 ) -> Iterable[bytes]:
     status, content_type, body = answer(request, kind, message)
-    headers = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
+    headers = [("Content-Type", content_type), ("Content-Length", str(len(body))), ("x-amzn-RequestId", "offline")]
     start_response(status, headers)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 

@@ -86,6 +86,12 @@ class GlueWorkers:
         self.outcomes.append(outcome)
         return outcome
 
+    def refuse(self, run: JobRun, error: str) -> JobOutcome:
+        """A run that fails before it begins."""
+        outcome = JobOutcome(job=run.job, state="FAILED", seconds=0, error=error)
+        self.outcomes.append(outcome)
+        return outcome
+
     def log_file(self, job: str) -> Path:
         """Where a job's standard output and error go."""
         return self._folder / "logs" / f"glue-{job}.log"

@@ -126,7 +126,7 @@ class Pump:
         if not isinstance(event.get("time"), str):  # moto's put_events says it in seconds
             event["time"] = _now()
         for target in rule.targets:
-            self.submit(partial(self._deliver, target, _input(target, event)))
+            self.submit(partial(self._deliver, target, _input(target, event), source=rule.arn))
 
     def tick(self, name: str) -> int:
         """Fire the schedules whose name contains `name` (case and dashes do not matter). Returns how many."""
@@ -135,7 +135,7 @@ class Pump:
             if rule.scheduled_expression and wanted in _plain(rule.name):
                 event = self._event("aws.events", "Scheduled Event", {}, [rule.arn])
                 for target in rule.targets:
-                    self.submit(partial(self._deliver, target, _input(target, event)))
+                    self.submit(partial(self._deliver, target, _input(target, event), source=rule.arn))
                 fired += 1
         for group in scheduler_backends[ACCOUNT][self._principals.region].schedule_groups.values():
             for schedule in group.schedules.values():
@@ -176,10 +176,10 @@ class Pump:
 
         self.submit(attempts)
 
-    def _deliver(self, target: Mapping[str, Any], body: str, *, by: str = EVENTS) -> None:
+    def _deliver(self, target: Mapping[str, Any], body: str, *, by: str = EVENTS, source: str = "") -> None:
         for attempt in range(_ATTEMPTS):
             try:
-                self._send(target, body, by)
+                self._send(target, body, by, source)
             except Exception as error:  # noqa: BLE001  (whatever the target said: try again, then give up)
                 reason = f"{type(error).__name__}: {error}"
                 time.sleep(self._pace.seconds(2**attempt))
@@ -187,13 +187,17 @@ class Pump:
                 return
         self.undelivered.append(Undelivered(target=target["Arn"], reason=reason))
         if queue := target.get("DeadLetterConfig", {}).get("Arn"):
-            self._send({"Arn": queue}, body, by)
+            self._send({"Arn": queue}, body, by, source)
 
-    def _send(self, target: Mapping[str, Any], body: str, by: str) -> None:
-        """One delivery: a scheduled target is always called as its role, an event target where it names one."""
+    def _send(self, target: Mapping[str, Any], body: str, by: str, source: str) -> None:
+        """One delivery: a scheduled target is always called as its role, an event target where it names one.
+
+        Without a role the target's own policy decides, and looks at `source`: the rule.
+        """
         arn, role = target["Arn"], target.get("RoleArn")
         service = arn.split(":")[2]
-        client = self._principals.client(role or by, {"states": "stepfunctions"}.get(service, service), service=by)
+        sdk_name = {"states": "stepfunctions"}.get(service, service)
+        client = self._principals.client(role or by, sdk_name, service=by, source=source)
         match service:
             case "sqs":
                 client.send_message(QueueUrl=_queue_url(client, arn), MessageBody=body)

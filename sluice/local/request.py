@@ -9,8 +9,9 @@ import functools
 import io
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -27,31 +28,38 @@ _RESOURCE_FIELDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One call as the gateway sees it. `service` and `operation` are botocore's names, `resource` a hint for people."""
+    """One call as the gateway sees it. `service` and `operation` are botocore's names, `resource` a hint for people.
+
+    `fields` are the call's parameters by botocore's names, as far as they travel outside a REST body.
+    """
 
     service: str
     operation: str
     resource: str
     access_key: str
     signed: bool = True
+    fields: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def identify(environ: dict[str, Any]) -> Request:
     """Read a WSGI environment; a small body is read and put back."""
     access_key, signing_name = _credential(environ)
     service = _SERVICE_OF_SIGNING_NAME.get(signing_name, signing_name)
+    fields: Mapping[str, Any] = {}
     if service in _REST_SERVICES:
-        operation, resource = _rest(service, environ)
+        operation, resource, fields = _rest(service, environ)
     elif target := environ.get("HTTP_X_AMZ_TARGET"):
-        operation, resource = target.rpartition(".")[2], _resource(_json(_body(environ)))
+        fields = _json(_body(environ))
+        operation, resource = target.rpartition(".")[2], _resource(fields)
     elif found := re.fullmatch(r"/service/[^/]+/operation/([^/]+)", environ["PATH_INFO"]):
         operation, resource = found[1], ""
     else:
-        form = {name: values[0] for name, values in parse_qs(_body(environ).decode("utf-8", "replace")).items()}
-        operation, resource = form.get("Action", environ["REQUEST_METHOD"]), _resource(form)
+        fields = {name: values[0] for name, values in parse_qs(_body(environ).decode("utf-8", "replace")).items()}
+        operation, resource = fields.get("Action", environ["REQUEST_METHOD"]), _resource(fields)
     return Request(
-        service=service, operation=operation, resource=resource, access_key=access_key, signed=bool(signing_name)
-    )
+        service=service, operation=operation, resource=resource, access_key=access_key, signed=bool(signing_name),
+        fields=fields,
+    )  # fmt: skip
 
 
 def _credential(environ: Mapping[str, Any]) -> tuple[str, str]:
@@ -94,8 +102,10 @@ class _Route:
 
     operation: str
     path: re.Pattern[str]
+    labels: tuple[str, ...]  # what the groups of `path` are called
     query: frozenset[tuple[str, str]]  # (name, value); any value where the value is empty
     headers: frozenset[str]
+    places: tuple[tuple[str, str, str], ...]  # of the other parameters: (name, "querystring" or "header", name there)
 
 
 @functools.cache
@@ -112,9 +122,12 @@ def _routes(service: str) -> Mapping[str, tuple[_Route, ...]]:
             if place.get("location") == "querystring":
                 needed.add((place["name"], ""))
             elif place.get("location") == "header":
-                headers.add("HTTP_" + place["name"].upper().replace("-", "_"))
+                headers.add(_header(place["name"]))
         if not operation.deprecated:
-            route = _Route(name, _pattern(path), frozenset(needed), frozenset(headers))
+            route = _Route(
+                name, _pattern(path), labels=tuple(re.findall(r"\{([^}+]+)\+?\}", path)), query=frozenset(needed),
+                headers=frozenset(headers), places=tuple(_places(operation.input_shape)),
+            )  # fmt: skip
             routes.setdefault(operation.http["method"], []).append(route)
     return {
         method: tuple(sorted(found, key=lambda route: -len(route.query) - len(route.headers)))
@@ -127,6 +140,18 @@ def _required_places(shape: Any) -> list[Mapping[str, str]]:
     return [shape.members[name].serialization for name in shape.required_members] if shape else []
 
 
+def _places(shape: Any) -> Iterator[tuple[str, str, str]]:
+    """Where an operation's parameters travel, apart from path and body."""
+    for name, member in shape.members.items() if shape else ():
+        location = member.serialization.get("location")
+        if location in {"querystring", "header"}:
+            yield name, location, member.serialization["name"]
+
+
+def _header(name: str) -> str:
+    return "HTTP_" + name.upper().replace("-", "_")
+
+
 def _pattern(path: str) -> re.Pattern[str]:
     """`/{Bucket}/{Key+}` as a regular expression with one group a label."""
     parts = re.split(r"(\{[^}]+\})", path.rstrip("/"))
@@ -137,7 +162,7 @@ def _label(label: str) -> str:
     return "(.+?)" if label.endswith("+}") else "([^/]+)"
 
 
-def _rest(service: str, environ: Mapping[str, Any]) -> tuple[str, str]:
+def _rest(service: str, environ: dict[str, Any]) -> tuple[str, str, Mapping[str, Any]]:
     path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")  # WSGI hands bytes over as latin-1
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     for route in _routes(service).get(environ["REQUEST_METHOD"], ()):
@@ -147,5 +172,27 @@ def _rest(service: str, environ: Mapping[str, Any]) -> tuple[str, str]:
             and all(name in query and (not value or value in query[name]) for name, value in route.query)
             and all(environ.get(header) for header in route.headers)
         ):
-            return route.operation, "/".join(unquote(group) for group in found.groups())
-    return environ["REQUEST_METHOD"], path
+            labels = dict(zip(route.labels, map(unquote, found.groups()), strict=True))
+            fields: dict[str, Any] = {**_elsewhere(route, query, environ), **labels}
+            if route.operation == "DeleteObjects":  # the only S3 call whose body says what it touches; it is small
+                fields["Delete"] = _listed(_body(environ).decode("utf-8", "replace"))
+            return route.operation, "/".join(labels.values()), fields
+    return environ["REQUEST_METHOD"], path, {}
+
+
+def _elsewhere(route: _Route, query: Mapping[str, Any], environ: Mapping[str, Any]) -> dict[str, str]:
+    found = {}
+    for name, location, there in route.places:
+        value = query.get(there, [""])[0] if location == "querystring" else environ.get(_header(there), "")
+        if value:
+            found[name] = value
+    return found
+
+
+def _listed(body: str) -> list[dict[str, str]]:
+    """The objects that a DeleteObjects names."""
+    names = ("Key", "VersionId")
+    return [
+        {name: unescape(found[1]) for name in names if (found := re.search(f"<{name}>(.*?)</{name}>", text, re.DOTALL))}
+        for text in re.findall(r"<Object>(.*?)</Object>", body, re.DOTALL)
+    ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluice.local.glue_worker import GlueWorkers, JobRun
+from sluice.local.permissions import acting
+from sluice.local.permissions.needs import Need
 from sluice.local.principals import Principals
 from sluice.local.pump import Pump
 from sluice.local.resources.compute import code_folder
@@ -20,22 +22,28 @@ if TYPE_CHECKING:
     from sluice.local.athena import Scans
 
 GLUE = "glue.amazonaws.com"
+_KEPT_BYTES = 256 << 20  # of one caller's scans
+
+
+# Why a role may not do what a service is about to do for it; None where it may.
+May = Callable[[str, Sequence[Need]], str | None]
 
 
 class Services:
     """Lambda functions, Glue jobs and Athena queries of one cloud."""
 
-    def __init__(self, principals: Principals, pump: Pump, *, folder: Path) -> None:
-        self._principals, self._pump = principals, pump
+    def __init__(self, principals: Principals, pump: Pump, *, folder: Path, may: May) -> None:
+        self._principals, self._pump, self._may = principals, pump, may
         place = {"endpoint": principals.endpoint, "region": principals.region}
         self.lambdas = LambdaWorkers(**place, folder=folder, credentials_of=principals.credentials)
         self.glue = GlueWorkers(**place, folder=folder)
         self.assets: Mapping[tuple[str, str], Path] = {}
+        self.log_groups: Mapping[str, str] = {}  # of functions that name one
         self.scanned: list[int] = []  # bytes by query
         self.jobs = 0
         self.queries = 0
         self._count, self._one_query = threading.Lock(), threading.Lock()
-        self._scans: Scans | None = None
+        self._scans: dict[str, Scans] = {}  # by caller
 
     def close(self) -> None:
         """End all processes."""
@@ -57,7 +65,9 @@ class Services:
         return self.invoke_now(function, payload)
 
     def invoke_now(self, function: Any, payload: str) -> Answer:
-        """Invoke and wait."""
+        """Invoke and wait. Without its rights a function's log and trace are missing on AWS, and it still runs."""
+        group = self.log_groups.get(function.function_name) or f"/aws/lambda/{function.function_name}"
+        self._may(function.role, acting.for_function(function, group, self._principals.region))
         return self.lambdas.invoke(_function(function), payload)
 
     # -- Glue
@@ -73,10 +83,14 @@ class Services:
             arguments=tuple(run.arguments.items()),
             timeout=60.0 * float(run.timeout or job.timeout or 2880),
         )
-        credentials = self._principals.credentials(_role_arn(job.role, self._principals), service=GLUE)
+        role = _role_arn(job.role, self._principals)
+        credentials = self._principals.credentials(role, service=GLUE)
+        code = [job.command["ScriptLocation"], *(place for place in extra.split(",") if place)]
 
         def work() -> None:
-            outcome = self.glue.run(started, credentials)
+            self._may(role, acting.for_job_log(self._principals.region))
+            denied = self._may(role, acting.for_job_code(code))
+            outcome = self.glue.refuse(started, denied) if denied else self.glue.run(started, credentials)
             run.sluice_seconds, run.sluice_error = outcome.seconds, outcome.error
             run.status = outcome.state
             detail = {"jobName": job.name, "jobRunId": run.job_run_id, "state": run.status, "message": outcome.error}
@@ -91,7 +105,8 @@ class Services:
     # -- Step Functions
 
     def execution_ended(self, execution: Any) -> None:
-        """Tell EventBridge, as Step Functions does."""
+        """Tell EventBridge, as Step Functions does, which traces with the rights of the machine's role."""
+        self._may(execution.state_machine.roleArn, acting.for_trace(execution.state_machine))
         detail = {
             "executionArn": execution.execution_arn,
             "stateMachineArn": execution.state_machine.arn,
@@ -119,23 +134,26 @@ class Services:
     def _answer(self, query: Query) -> Outcome:
         from sluice.local.athena import Scans, execute  # noqa: PLC0415  (DuckDB and sqlglot: not before they are needed)
 
-        caller = self._principals.name_of(query.access_key)  # Athena reads and writes as whoever asks
-        known = self._principals.credentials(caller)
+        known = self._principals.given(query.access_key)  # Athena reads and writes as whoever asks
+        bucket, _, key = query.output.removeprefix("s3://").partition("/")
+        s3 = self._principals.client_of(query.access_key, "s3")
+        if query.output:
+            s3.get_bucket_location(Bucket=bucket)  # Athena looks where the results will go before it begins
         with self._one_query:  # DuckDB uses all processors for one anyway
-            self._scans = self._scans or Scans()
+            # What one caller has read is not there for another one, who may not be allowed to.
+            scans = self._scans.setdefault(self._principals.name_of(query.access_key), Scans(limit=_KEPT_BYTES))
             result = execute(
                 query.sql,
                 database=query.database,
                 endpoint=self._principals.endpoint,
                 region=self._principals.region,
                 credentials=(known.access_key, known.secret_key, known.token),
-                scans=self._scans,
+                scans=scans,
             )
         rows = [[as_text(value) for value in row] for row in result.rows]
         if query.output:
-            bucket, _, key = query.output.removeprefix("s3://").partition("/")
             body = as_csv([name for name, _ in result.columns], rows) if result.columns else b""
-            self._principals.client(caller, "s3").put_object(Bucket=bucket, Key=key, Body=body)
+            s3.put_object(Bucket=bucket, Key=key, Body=body)
         return Outcome(columns=result.columns, rows=rows, statement=result.statement, scanned=result.scanned)
 
     def _beside(self, counter: str, work: Callable[[], None]) -> None:

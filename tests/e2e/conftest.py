@@ -57,4 +57,6 @@ class World:
 def world(assembly: Path) -> Iterator[World]:
     """A freshly deployed pipeline."""
     with LocalCloud(assembly) as cloud, mock.patch.dict(os.environ, cloud.environment()):
+        assert cloud.guard, "the policy evaluator is not installed: run `make setup`"
         yield World(cloud=cloud, target=Target.from_environment(os.environ))
+        assert list(dict.fromkeys(cloud.guard.denied)) == [], "calls that AWS would have refused"

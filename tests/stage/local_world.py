@@ -61,6 +61,22 @@ def role(service: str = "lambda.amazonaws.com", actions: Sequence[str] = ("*",))
     )
 
 
+def open_queues(*queues: str) -> dict[str, Any]:
+    """Let EventBridge send to the queues."""
+    statement = {"Effect": "Allow", "Action": "sqs:SendMessage", "Principal": {"Service": "events.amazonaws.com"},
+                 "Resource": [{"Fn::GetAtt": [queue, "Arn"]} for queue in queues]}  # fmt: skip
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    return resource("AWS::SQS::QueuePolicy", {"Queues": [{"Ref": queue} for queue in queues], "PolicyDocument": policy})
+
+
+def open_function(name: str) -> dict[str, Any]:
+    """Let EventBridge invoke the function."""
+    return resource(
+        "AWS::Lambda::Permission",
+        {"FunctionName": {"Ref": name}, "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"},
+    )
+
+
 def function(asset: str, *, environment: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     return resource(
         "AWS::Lambda::Function",

@@ -11,7 +11,7 @@ import pytest
 
 from sluice.local.cloud import LocalCloud
 from sluice.local.faults import Fault
-from tests.stage.local_world import function, resource, role, write_assembly
+from tests.stage.local_world import function, open_function, open_queues, resource, role, write_assembly
 
 # Notes one item for each time it sees a message; keys with "poison" fail, keys with "twice" fail once.
 INGEST = """
@@ -127,6 +127,8 @@ RESOURCES: Mapping[str, Any] = {
         "AWS::Events::Rule",
         {"ScheduleExpression": "rate(15 minutes)", "Targets": [{**STEP_TARGET, "Input": '{"fail": true}'}]},
     ),
+    "OpenQueues": open_queues("Queue", "Told", "Lost"),
+    "OpenStep": open_function("Step"),
     "Ingest": function("ingest", environment={"SLUICE_LEDGER_TABLE": {"Ref": "Ledger"}, "MACHINE": {"Ref": "Run"}}),
     "Step": function("step"),
     "Mapping": resource(

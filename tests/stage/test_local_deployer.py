@@ -47,6 +47,7 @@ DATA: Mapping[str, Any] = {
                     {
                         "Effect": "Deny", "Principal": "*", "Action": "s3:*",
                         "Resource": {"Fn::GetAtt": ["Raw", "Arn"]},
+                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
                     }
                 ],
             },

@@ -10,7 +10,7 @@ import pytest
 
 from sluice.local.cloud import LocalCloud
 from sluice.local.glue_worker import java_home
-from tests.stage.local_world import BUCKET, resource, role, write_assembly
+from tests.stage.local_world import BUCKET, open_queues, resource, role, write_assembly
 
 pytestmark = pytest.mark.skipif(java_home() is None, reason="Spark needs Java, and there is none")
 
@@ -56,6 +56,7 @@ RESOURCES = {
     "StatesRole": role("states.amazonaws.com"),
     "Bucket": resource("AWS::S3::Bucket", {}),
     "Told": resource("AWS::SQS::Queue", {}),
+    "OpenQueues": open_queues("Told"),
     "OnFailure": resource(
         "AWS::Events::Rule",
         {

@@ -33,7 +33,8 @@ def function(site: Site, properties: Properties) -> Created:
         client.put_function_concurrency(
             FunctionName=name, ReservedConcurrentExecutions=properties["ReservedConcurrentExecutions"]
         )
-    return Created(name, {"Arn": made["FunctionArn"]})
+    group = properties.get("LoggingConfig", {}).get("LogGroup", "")  # moto does not keep it
+    return Created(name, {"Arn": made["FunctionArn"], "LogGroup": group})
 
 
 def _asset(site: Site, bucket: str, key: str) -> Path:

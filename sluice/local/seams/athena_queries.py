@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moto.athena.models import AthenaBackend
+from moto.athena.models import AthenaBackend, athena_backends
 from moto.athena.responses import AthenaResponse
 
+from sluice.local.principals import ACCOUNT
 from sluice.local.seams.patch import replace
 
 _PAGE = 1000
@@ -51,6 +52,16 @@ def install(start: Start) -> None:
     replace(AthenaResponse, "start_query_execution", lambda original: _handed_on(original, start))
     replace(AthenaResponse, "get_query_execution", _with_outcome)
     replace(AthenaResponse, "get_query_results", lambda _original: _results)
+
+
+def workgroup_of(region: str) -> Callable[[str], str]:
+    """Make the question in which workgroup a query runs. An unknown one might be in any."""
+
+    def of(query_id: str) -> str:
+        found = athena_backends[ACCOUNT][region].executions.get(query_id)
+        return str(getattr(found.workgroup, "name", "primary")) if found else "*"
+
+    return of
 
 
 def _started_by(start_query_execution: Any) -> Any:
