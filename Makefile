@@ -15,10 +15,10 @@ CDK = PATH="$(NODE):$$PATH" tools/npm/node_modules/.bin/cdk
 # Tools whose own dependencies do not go with ours have a virtual environment each.
 TOOLS := tools/checkov/.venv/.installed tools/ministack/.venv/.installed
 
-.PHONY: help setup tools demo test prove check format lock synth package deploy clean
+.PHONY: help setup tools demo test prove check audit format lock synth package bootstrap diff deploy clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(STAMP) $(EVALUATOR)/.installed ## virtual environment with pinned, hash-checked packages
 
@@ -52,7 +52,7 @@ demo: setup ## the whole pipeline, offline, on a year of flights (under two minu
 test: setup ## every test
 	@$(BIN)/python -m pytest
 
-prove: setup ## the heavier evidence: what takes minutes to show
+prove: setup $(TOOLS) ## the heavier evidence: what takes minutes to show
 	@$(BIN)/python -m pytest -m proof || test $$? -eq 5 # 5: there is none yet
 
 check: setup ## format, lint, types, import rules
@@ -60,6 +60,9 @@ check: setup ## format, lint, types, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+audit: setup tools/checkov/.venv/.installed ## other people's checkers over templates and sources; writes docs/checks.md
+	@$(BIN)/python -m audit docs/checks.md
 
 format: setup ## let ruff format and fix
 	@$(BIN)/ruff check --fix .
@@ -71,11 +74,19 @@ synth: setup ## CloudFormation templates into cdk.out, no account needed
 package: setup ## third-party packages of the Lambda functions, for their runtime, without Docker
 	@$(BIN)/python -m stacks.packages
 
-deploy: package ## show what would change, ask, deploy: make deploy ENV=dev
-	@$(CDK) diff --all -c env=$(ENV) -c packaged=true
-	@read -r -p "sluice: deploy this to $(ENV)? [y/N] " answer && [ "$$answer" = y ]
-	@$(CDK) deploy --all --require-approval never -c env=$(ENV) -c packaged=true || \
-		{ echo "sluice: a new account or region wants this once: npx aws-cdk@2.1148.1 bootstrap"; exit 1; }
+# HARDENED=1: customer keys, a network of its own, access logs, object lock (docs/hardened.md).
+CONTEXT = -c env=$(ENV) -c packaged=true $(if $(HARDENED),-c hardened=true)
+
+bootstrap: setup ## once for each account and region: what the CDK deploys with
+	@$(CDK) bootstrap $(CONTEXT)
+
+diff: package ## show what would change: make diff ENV=dev
+	@$(CDK) diff --all $(CONTEXT)
+
+deploy: diff ## show what would change, ask, deploy: make deploy ENV=dev (YES=1 does not ask)
+	@[ -n "$(YES)" ] || { read -r -p "sluice: deploy this to $(ENV)? [y/N] " answer && [ "$$answer" = y ]; }
+	@$(CDK) deploy --all --require-approval never $(CONTEXT) || \
+		{ echo "sluice: if the account or region is new, say once: make bootstrap ENV=$(ENV)"; exit 1; }
 
 RESOLVE = $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --quiet \
 	--custom-compile-command "make lock"

@@ -8,12 +8,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from sluice.errors import ContractError
 from sluice.project import Project, load_project
 from stacks.node import choose_node
+
+if TYPE_CHECKING:
+    import aws_cdk as cdk
 
 ROOT = Path(__file__).parent
 
@@ -28,14 +33,15 @@ def main() -> int:
     return 0
 
 
-def compose(project: Project) -> None:
-    """Make the stacks of one environment and write their templates."""
+def compose(project: Project, *, before_synth: Callable[[cdk.App], None] | None = None) -> None:
+    """Make the stacks of one environment and write their templates. `before_synth` may look at them (`audit.nag`)."""
     choose_node(os.environ)
     # The CDK takes seconds to import: whoever edits a contract is told of a mistake before that.
     import aws_cdk as cdk  # noqa: PLC0415
 
     from stacks.assets import assemble  # noqa: PLC0415
     from stacks.flow import Flow  # noqa: PLC0415
+    from stacks.hardened import harden  # noqa: PLC0415
     from stacks.lake import Lake  # noqa: PLC0415
     from stacks.settings import settings_from  # noqa: PLC0415
 
@@ -46,9 +52,13 @@ def compose(project: Project) -> None:
     with TemporaryDirectory(prefix="sluice-assets-") as folder:
         assets = assemble(project, root=ROOT, target=Path(folder), packaged=settings.packaged)
         lake = Lake(app, f"{settings.name}-lake", settings=settings)
-        Flow(app, f"{settings.name}-flow", lake=lake, settings=settings, assets=assets)
+        flow = Flow(app, f"{settings.name}-flow", lake=lake, settings=settings, assets=assets)
+        if settings.hardened:
+            harden(lake, flow, settings=settings)
         for key, value in {"application": "sluice", "environment": settings.environment, **settings.tags}.items():
             cdk.Tags.of(app).add(key, value)
+        if before_synth is not None:
+            before_synth(app)
         app.synth()
 
 

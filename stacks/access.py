@@ -93,3 +93,22 @@ def see_runs(machine: sfn.StateMachine) -> iam.PolicyStatement:
         arn_format=COLON,
     )
     return allow(["states:DescribeExecution"], executions)
+
+
+def join_network() -> iam.PolicyStatement:
+    """Let Lambda put a function into a network: these actions take no resource, or one that is not there yet."""
+    actions = [
+        "CreateNetworkInterface",
+        "DescribeNetworkInterfaces",
+        "DescribeSubnets",
+        "DeleteNetworkInterface",
+        "AssignPrivateIpAddresses",
+        "UnassignPrivateIpAddresses",
+    ]
+    return allow([f"ec2:{action}" for action in actions], "*")
+
+
+def encrypt_job_logs(stack: Stack) -> iam.PolicyStatement:
+    """Let a Glue job tie its log groups to a key."""
+    groups = stack.format_arn(service="logs", resource="log-group", resource_name="/aws-glue/jobs/*", arn_format=COLON)
+    return allow(["logs:AssociateKmsKey"], groups)

@@ -6,13 +6,23 @@ from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from stacks.acknowledged import acknowledge
+
 
 def dead_letters(scope: Construct, construct_id: str) -> sqs.Queue:
     """Make a queue for what could not be handled: somebody has two weeks to look."""
-    return sqs.Queue(
+    queue = sqs.Queue(
         scope,
         construct_id,
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
         retention_period=Duration.days(14),
     )
+    acknowledge(
+        queue,
+        "It is where the others send what they could not handle; an alarm watches it",
+        "AwsSolutions-SQS3",
+        "Serverless-SQSRedrivePolicy",
+        "sqs_dlq_check",
+    )
+    return queue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aws_cdk import Annotations, CfnOutput, Environment, Stack
 from constructs import Construct
 
+from stacks.acknowledged import acknowledge, acknowledge_wildcards
 from stacks.assets import Assets
 from stacks.ingest import Ingest
 from stacks.lake import Lake
@@ -43,6 +44,10 @@ class Flow(Stack):
         )
         warehouse = Warehouse(self, "Warehouse", lake=lake, settings=settings, assets=assets, environment=environment)
         Operations(self, "Operations", ingest=ingest, pipeline=pipeline, warehouse=warehouse, settings=settings)
+        acknowledge_wildcards(self)
+        acknowledge(self, "The CDK lets a resource depend on a role that it also refers to", "W3005")
+        if not settings.hardened:
+            _acknowledge_defaults(self)
         outputs = {
             "Database": settings.database,
             "WorkGroup": settings.name,
@@ -54,3 +59,31 @@ class Flow(Stack):
         }
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)
+
+
+def _acknowledge_defaults(stack: Stack) -> None:
+    """Say why the default profile has no keys and no network of its own: they cost while nothing happens."""
+    acknowledge(
+        stack,
+        "Encrypted with keys of AWS; a customer's own costs while idle and belongs to the hardened profile",
+        "athena_workgroup_results_encrypted_at_rest_kms_check",
+        "cloudwatch_log_group_encrypted_check",
+        "CKV_AWS_158",  # log groups
+        "CKV_AWS_27",  # queues
+        "CKV_AWS_173",  # the functions' variables, which hold names and no secret
+        "AwsSolutions-GL1",
+        "AwsSolutions-GL3",  # bookmarks, which the job does not use
+        "CKV_AWS_195",
+        "glue_job_security_config_check",
+    )
+    acknowledge(
+        stack,
+        "Alarms cannot write to a topic with the key of AWS; with a customer's own, in the hardened profile, they can",
+        "CKV_AWS_26",
+    )
+    acknowledge(
+        stack,
+        "They talk to services of AWS only, through TLS; a network of their own belongs to the hardened profile",
+        "CKV_AWS_117",
+        "lambda_inside_vpc_check",
+    )

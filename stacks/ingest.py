@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks import access
+from stacks.acknowledged import acknowledge
 from stacks.assets import Assets
 from stacks.dead_letters import dead_letters
 from stacks.lake import Lake
@@ -69,6 +70,11 @@ class Ingest(Construct):
                 max_batching_window=Duration.seconds(settings.ingest_window),
                 report_batch_item_failures=True,
             )
+        )
+        acknowledge(
+            self.ingest,
+            "What SQS delivers goes to the dead letters of its queue; Lambda takes no other destination for it",
+            "Serverless-LambdaEventSourceMappingDestination",
         )
         self._listen(lake.raw)
         events.Rule(

@@ -8,6 +8,7 @@ from aws_cdk import aws_glue as glue
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from stacks.acknowledged import acknowledge
 from stacks.settings import Settings
 
 _ABANDONED = s3.LifecycleRule(id="AbandonedUploads", abort_incomplete_multipart_upload_after=Duration.days(7))
@@ -20,7 +21,7 @@ class Lake(Stack):
         place = Environment(account=settings.account, region=settings.region)
         super().__init__(scope, construct_id, env=place, description="Sluice: buckets, ledger and catalog")
         self.settings = settings
-        self._fate = RemovalPolicy.DESTROY if settings.may_lose_data else RemovalPolicy.RETAIN
+        self.fate = RemovalPolicy.DESTROY if settings.may_lose_data else RemovalPolicy.RETAIN
 
         # What was delivered is kept for good, every version of it: curated tables are a function of it.
         self.raw = self._bucket("Raw", versioned=True, rules=[])
@@ -41,7 +42,7 @@ class Lake(Stack):
                 point_in_time_recovery_enabled=True
             ),
             time_to_live_attribute="expires",
-            removal_policy=self._fate,
+            removal_policy=self.fate,
         )
         self.database = glue.CfnDatabase(
             self,
@@ -51,7 +52,8 @@ class Lake(Stack):
                 name=settings.database, description="Curated tables, their rejects, and marts"
             ),
         )
-        self.database.apply_removal_policy(self._fate)
+        self.database.apply_removal_policy(self.fate)
+        self._acknowledge()
         for name, value in self._outputs().items():
             CfnOutput(self, name, value=value)
 
@@ -74,8 +76,44 @@ class Lake(Stack):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             lifecycle_rules=[_ABANDONED, *rules],
-            removal_policy=self._fate,
+            removal_policy=self.fate,
         )
+
+    def _acknowledge(self) -> None:
+        acknowledge(
+            self.results,
+            "Results of queries: whoever asks again has them again, and they expire",
+            "…-S3BucketVersioningEnabled",
+            "CKV_AWS_21",
+            "s3_bucket_versioning_enabled_check",
+        )
+        for bucket in (self.lake, self.results):
+            acknowledge(
+                bucket,
+                "Only raw objects start anything; this bucket is written by the pipeline itself",
+                "s3_event_notifications_enabled_check",
+            )
+            acknowledge(
+                bucket,
+                "Its files are made from raw objects and are replaced and removed by maintenance, which a lock forbids",
+                "s3_bucket_object_lock_enabled_check",
+            )
+        if not self.settings.hardened:
+            acknowledge(
+                self,
+                "Access logs and object lock belong to the hardened profile: they store more, and locked data stays",
+                "AwsSolutions-S1",
+                "CKV_AWS_18",
+                "s3_bucket_logging_enabled_check",
+                "s3_bucket_object_lock_enabled_check",
+            )
+            acknowledge(
+                self,
+                "Encrypted with keys of AWS; a customer's own costs while idle and belongs to the hardened profile",
+                "s3_bucket_default_encryption_kms_check",
+                "dynamodb_table_encrypted_kms_check",
+                "CKV_AWS_119",
+            )
 
     def _outputs(self) -> dict[str, str]:
         return {

@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from stacks.acknowledged import acknowledge
 from stacks.logs import log_group
 
 
@@ -41,6 +42,9 @@ class Machine(Construct):
                 include_execution_data=False,
             ),
             tracing_enabled=True,
+        )
+        acknowledge(
+            self.machine, "Errors only: the history of an execution holds all events for 90 days", "AwsSolutions-SF1"
         )
 
     @property

@@ -10,6 +10,7 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.dashboard import dashboard
@@ -73,7 +74,7 @@ class Operations(Construct):
         for name, machine in (("Run", pipeline.run.machine), ("Marts", warehouse.marts.machine)):
             self._alarm(f"{name}Failed", machine.metric_failed(period=_PERIOD), f"{name} failed, wholly or in part")
             self._alarm(f"{name}TimedOut", machine.metric_timed_out(period=_PERIOD), f"{name} took too long")
-        self._tell_of_failed_jobs(pipeline.spark.job.job_name)
+        self._tell_of_failed_jobs(pipeline.spark.job.job_name, undelivered=ingest.undelivered)
         dashboard(self, "Dashboard", ingest=ingest, pipeline=pipeline, warehouse=warehouse, settings=settings)
 
     def _alarm(self, name: str, metric: cloudwatch.IMetric, description: str, *, above: int = 0) -> None:
@@ -89,7 +90,7 @@ class Operations(Construct):
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
 
-    def _tell_of_failed_jobs(self, job_name: str) -> None:
+    def _tell_of_failed_jobs(self, job_name: str, *, undelivered: sqs.IQueue) -> None:
         """Glue publishes no metric of failed runs, but an event for each."""
         events.Rule(
             self,
@@ -99,5 +100,5 @@ class Operations(Construct):
                 detail_type=["Glue Job State Change"],
                 detail={"jobName": [job_name], "state": ["FAILED", "TIMEOUT", "ERROR"]},
             ),
-            targets=[targets.SnsTopic(self.topic)],
+            targets=[targets.SnsTopic(self.topic, dead_letter_queue=undelivered)],
         )

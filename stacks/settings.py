@@ -75,9 +75,12 @@ class Settings:
     run_files_days: int = 90  # runs/ in the lake: manifests and decisions of past runs
     noncurrent_days: int = 30  # overwritten or removed lake files
     results_days: int = 7
+    access_log_days: int = 365  # hardened
+    object_lock_days: int = 30  # hardened: so long a delivered version cannot be deleted
     alarm_mail: str | None = None
     queue_age_alarm: int = 900
 
+    hardened: bool = False  # customer keys, a network of its own, access logs, object lock: docs/hardened.md
     allow_data_loss: bool = False  # one of two keys: see may_lose_data
     packaged: bool = (
         False  # third-party packages are in build/packages/<stage>/ (deployments need them, synth does not)

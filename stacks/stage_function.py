@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from stacks.acknowledged import acknowledge
 from stacks.logs import log_group
 from stacks.settings import Settings, Stage
 
@@ -58,6 +59,24 @@ class StageFunction(Construct):
                 **environment,
             },
             description=f"Stage {stage}",
+        )
+        acknowledge(
+            self,
+            "A state machine calls it and waits, or a queue or a rule does, which keeps what fails in its dead letters",
+            "…-LambdaDLQ",
+            "CKV_AWS_116",
+        )
+        acknowledge(
+            self,
+            "Reserving takes from the account for good. Its callers bound it: one run a dataset, few groups at once",
+            "…-LambdaConcurrency",
+            "CKV_AWS_115",
+        )
+        acknowledge(
+            self,
+            "The packages are locked and tested for this runtime: stacks/packages.py moves together with it",
+            "AwsSolutions-L1",
+            "Serverless-LambdaLatestVersion",
         )
 
     @property

@@ -53,7 +53,7 @@ def test_eventbridge_may_write_to_every_queue_that_a_rule_names(templates: Templ
             for arn in (goal["Arn"], goal.get("DeadLetterConfig", {}).get("Arn", {})):
                 if "Queue" in str(arn) or "Undelivered" in str(arn):
                     needed.add((arn["Fn::GetAtt"][0], rule.logical_id))
-    assert len(needed) == 4
+    assert len(needed) == 5
     assert needed <= writable
 
 
