@@ -1,49 +1,117 @@
-"""`sluice rejects`: rejected rows of a dataset, grouped by what they broke, with samples."""
+"""`sluice rejects`: rejected rows of a dataset, grouped by what they broke, with samples, and as files to be mended."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import Annotated
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from sluice.cli.exits import CommandError, answering
+from sluice.cli.mend import MendedFile, Version, closed, identity, write_mendable
 from sluice.cli.query import records, select
-from sluice.cli.screen import AsJson, emit, show, table, working
+from sluice.cli.screen import AsJson, emit, say, show, table, working
 from sluice.cli.target import Target
 
 _GROUPS = (
-    'SELECT object, "column", rule, count(*) AS "rows", min(row_number) AS first_row FROM {} '
-    'WHERE ordinal = 1 GROUP BY object, "column", rule ORDER BY object, count(*) DESC, rule, "column"'
+    'SELECT object, version, "column", rule, count(*) AS "rows", min(row_number) AS first_row FROM {} '
+    'WHERE ordinal = 1 GROUP BY object, version, "column", rule ORDER BY object, count(*) DESC, rule, "column"'
 )
 _SAMPLES = (
     'SELECT object, row_number, "column", rule, reason, raw FROM {} '
-    "WHERE ordinal = 1 ORDER BY object, row_number LIMIT {}"
+    "WHERE ordinal = 1{} ORDER BY object, row_number LIMIT {}"
+)
+_RULES = (
+    'SELECT object, version, row_number, "column", rule, reason, value FROM {} '
+    "WHERE row_number IS NOT NULL ORDER BY object, row_number, ordinal"
 )
 
 
 def rejects(
     dataset: Annotated[str, typer.Argument(help="The dataset.")],
     samples: Annotated[int, typer.Option(min=0, help="How many rejected rows to show.")] = 10,
+    mend: Annotated[
+        Path | None, typer.Option(help="Write the rejected rows here, a file for each object, to be mended and put.")
+    ] = None,
+    project: Annotated[Path, typer.Option(help="Folder with contracts/, for --mend.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Rejected rows, grouped by the first rule that each broke, with samples."""
+    """Open rejects, grouped by the first rule that each row broke, with samples."""
     with answering(as_json=as_json):
         target = Target.from_environment(os.environ)
         table_name = _rejects_table(target, dataset)
-        with working(f"Athena reads {table_name}"):
-            groups = records(select(target, _GROUPS.format(table_name)))
-            sample = records(select(target, _SAMPLES.format(table_name, samples))) if samples and groups else []
+        with working(f"Athena reads {table_name}") as progress:
+            shut = closed(target, dataset)
+            everything = records(select(target, _GROUPS.format(table_name)))
+            groups = [group for group in everything if identity(_version(group)) not in shut]
+            left_out = {_version(group) for group in everything} - {_version(group) for group in groups}
+            statement = _SAMPLES.format(table_name, "".join(map(_without, sorted(left_out))), samples)
+            sample = records(select(target, statement)) if samples and groups else []
+            rules = records(select(target, _RULES.format(table_name))) if mend and groups else []
+            broken: dict[Version, list[Mapping[str, Any]]] = defaultdict(list)
+            for rule in rules:
+                if _version(rule) not in left_out:
+                    broken[_version(rule)].append(rule)
+            files = write_mendable(target, _plan(project, dataset), broken, mend, progress=progress) if mend else []
+        shown = [{name: value for name, value in group.items() if name != "version"} for group in groups]
+        mended = sum(int(str(group["rows"])) for group in everything if _version(group) in left_out)
         if as_json:
-            emit({"ok": True, "dataset": dataset, "groups": groups, "samples": sample})
-        elif not groups:
-            show(f"No row of {dataset} is rejected.")
-        else:
-            for title, rows in (("By the first rule that a row broke", groups), ("Samples", sample)):
-                if rows:
-                    numbers = ("rows", "first_row", "row_number")
-                    show(table(title, list(rows[0]), [tuple(row.values()) for row in rows], numbers=numbers))
+            made = [{"file": str(file.path), "object": file.object, "records": file.records} for file in files]
+            emit({"ok": True, "dataset": dataset, "groups": shown, "samples": sample, "mended": mended, "files": made})
+            return
+        _tell(dataset, shown, sample, mended)
+        _tell_files(dataset, files)
+
+
+_Rows = Collection[Mapping[str, Any]]
+
+
+def _tell(dataset: str, groups: _Rows, sample: _Rows, mended: int) -> None:
+    if not groups:
+        show(f"No row of {dataset} is rejected." if not mended else f"No reject of {dataset} is open.")
+    for title, rows in (("By the first rule that a row broke", groups), ("Samples", sample)):
+        if rows:
+            numbers = ("rows", "first_row", "row_number")
+            show(table(title, list(next(iter(rows))), [tuple(row.values()) for row in rows], numbers=numbers))
+    if mended:
+        say(f"{mended:,} more were closed by mended files.")
+
+
+def _tell_files(dataset: str, files: Collection[MendedFile]) -> None:
+    if files:
+        rows = [(str(file.path), file.object, file.records) for file in files]
+        show(table("To be mended", ("file", "object", "records"), rows, numbers=("records",)))
+        folder = next(iter(files)).path.parent
+        say("Mend them (the .why.txt beside each says what is wrong), leave out what cannot be mended, then:")
+        say(f"  sluice put {dataset} {folder}/mended-*{next(iter(files)).path.suffix}")
+
+
+def _version(row: Mapping[str, Any]) -> Version:
+    return str(row["object"]), str(row["version"])
+
+
+def _without(version: Version) -> str:
+    key, version_id = (part.replace("'", "''") for part in version)
+    return f" AND NOT (object = '{key}' AND version = '{version_id}')"
+
+
+def _plan(project: Path, dataset: str) -> Any:
+    from sluice.project import load_plan  # noqa: PLC0415  (reads YAML)
+
+    path = project / "contracts" / f"{dataset}.odcs.yaml"
+    if not path.is_file():
+        raise CommandError(f"There is no contract {path}.", how="Change to the project's folder, or say --project.")
+    plan = load_plan(path)
+    if plan.mode == "replace":
+        raise CommandError(
+            f"{dataset} shows its newest file only: a file of mended rows would replace the table.",
+            how="Mend the whole file at its source and send it again.",
+        )
+    return plan
 
 
 def _rejects_table(target: Target, dataset: str) -> str:

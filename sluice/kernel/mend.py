@@ -1,0 +1,95 @@
+"""Chosen records of an object written out again as they stand in it, under its own header: a file that can be mended.
+
+The object is the source, not the rejects table: nothing is cut short, and nothing that the contract hides is needed.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import re
+import zipfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+from sluice.contract.plan import Plan
+from sluice.errors import DataError
+from sluice.kernel.delimited import Record, read_header, records
+from sluice.kernel.documents import documents
+from sluice.kernel.outcome import Limits, SourceFile
+from sluice.kernel.text import prepare
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)")
+_HEAD = 1 << 22  # characters in which preamble and header are looked for
+
+
+def write_records(
+    source: SourceFile, plan: Plan, rows: Collection[int], target: Path, *, scratch: Path, limits: Limits
+) -> int:
+    """Write the records with these numbers, from 1, to `target`, in the contract's own dialect; return how many.
+
+    The file can be loaded under the same contract. Raises DataError where the format is not text, or as reading does.
+    """
+    reading = plan.reading
+    if reading.format in {"parquet", "xlsx"}:
+        raise DataError(
+            f"records of a {reading.format} file cannot be mended as text: mend them at their source",
+            dataset=plan.dataset,
+            rule="file.format",
+            object_key=source.key,
+        )
+    text = prepare(source, plan, scratch=scratch, limits=limits)
+    end = "\n" if reading.record_end == "auto" else reading.record_end
+    head, found = "", documents(text.path, plan, limits, key=source.key)
+    if reading.format == "csv":
+        lines = read_header(text.path, plan, limits, key=source.key)[1] if reading.header else 0
+        head = _first_lines(text.path, reading.skip_lines + lines, reading.record_end)
+        all_records = records(text.path, plan, limits, key=source.key, skip_lines=reading.skip_lines)
+        found = islice(all_records, reading.header_lines if reading.header else 0, None)
+    chosen = list(_chosen(found, rows))
+    json_lines = (" ".join(raw.split("\n")) for raw in chosen) if reading.format == "json" else chosen
+    footer = f"-{end}" * reading.skip_footer
+    written = head + "".join(raw + end for raw in json_lines) + footer
+    target.write_bytes(_PACK.get(reading.compression, bytes)(written.encode(reading.encoding)))
+    return len(chosen)
+
+
+def _chosen(found: Iterator[Record], rows: Collection[int]) -> Iterator[str]:
+    wanted, last = set(rows), max(rows, default=0)
+    for number, record in enumerate(islice(found, last), 1):
+        if number in wanted:
+            yield record.raw
+
+
+def _first_lines(path: Path, count: int, record_end: str) -> str:
+    """The first lines of a file, with their ends as they stand."""
+    with path.open(encoding="utf-8", newline="") as file:
+        text = file.read(_HEAD)
+    if record_end == "auto":
+        return "".join(found[0] for found in islice(_LINE.finditer(text), count))
+    return "".join(part + record_end for part in text.split(record_end)[:count])
+
+
+def _zip(data: bytes) -> bytes:
+    import io  # noqa: PLC0415  (only a contract that says `compression: zip` needs it)
+
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mended", data)
+    return packed.getvalue()
+
+
+def _zstd(data: bytes) -> bytes:
+    import zstandard  # noqa: PLC0415
+
+    return zstandard.compress(data)
+
+
+# What a contract says of all its files; `auto` goes by the suffix, and a mended file has none of those.
+_PACK: Mapping[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "zip": _zip,
+    "zstd": _zstd,
+}
