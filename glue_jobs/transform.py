@@ -11,12 +11,16 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from uuid import uuid4
 
+from botocore.exceptions import BotoCoreError, ClientError
 from pyspark import SparkContext
 
 from sluice.distributed.connect import connect
 from sluice.distributed.transform import Sizes, transform
 from sluice.kernel.outcome import Limits
+from sluice.prices import Usage, billed_dpu_seconds
 from sluice.stages.run_folder import RunFolder
 
 logger = logging.getLogger("sluice")
@@ -31,6 +35,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--group", required=True, type=int)
     parser.add_argument("--lake_bucket", required=True)
     parser.add_argument("--raw_bucket", required=True)
+    parser.add_argument("--dpu", type=float, default=0.0, help="units of the cluster, for the run's account of costs")
     parser.add_argument("--task_megabytes", type=int, default=1024, help="memory of the kernel in one task")
     parser.add_argument("--part_megabytes", type=int, default=Sizes.part >> 20)
     parser.add_argument("--bucket_megabytes", type=int, default=Sizes.bucket >> 20)
@@ -39,11 +44,12 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 def main(words: Sequence[str]) -> None:
     """Transform the group that the arguments name, and log one line about it."""
-    given = parse(words)
+    given, begun = parse(words), time.monotonic()
+    folder = RunFolder(connect(), bucket=given.lake_bucket, dataset=given.dataset, fence=given.fence)
     spark = SparkContext.getOrCreate()
     try:
         result = transform(
-            RunFolder(connect(), bucket=given.lake_bucket, dataset=given.dataset, fence=given.fence),
+            folder,
             given.group,
             spark=spark,
             connect=connect,
@@ -54,10 +60,12 @@ def main(words: Sequence[str]) -> None:
         )
     finally:
         spark.stop()
-    event = {"message": "transformed", "stage": "transform", "run_id": given.run_id, "group": given.group}
-    logger.info(
-        json.dumps({**event, "files": len(result.files), "loads": len(result.loads), "seconds": result.seconds})
-    )
+        used = Usage(dpu_seconds=billed_dpu_seconds(time.monotonic() - begun, given.dpu))
+        with suppress(ClientError, BotoCoreError):  # a lost bill must not fail the work
+            folder.write_spent(f"transform-{given.group}-{uuid4().hex}", used)
+    event = {"message": "transformed", "service": "transform", "dataset": given.dataset, "run_id": given.run_id}
+    done = {"fence": given.fence, "group": given.group, "files": len(result.files), "seconds": result.seconds}
+    logger.info(json.dumps({**event, **done, "load_ids": [load.load_id for load in result.loads]}))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
+from types import MappingProxyType
 
 from aws_cdk import Annotations, Duration, Stack
 from aws_cdk import aws_glue as glue
@@ -12,10 +14,12 @@ from constructs import Construct
 
 from stacks import access
 from stacks.assets import Assets
-from stacks.settings import Settings
+from stacks.settings import Settings, WorkerType
 
 # What the kernel needs beyond Glue's own packages, in the versions that this synth runs with and the tests ran with.
 _MODULES = ("duckdb", "zstandard")
+# Units that a worker is charged as: docs.aws.amazon.com/glue/latest/dg/worker-types.html
+_DPU: Mapping[WorkerType, int] = MappingProxyType({"G_1X": 1, "G_2X": 2, "G_4X": 4, "G_8X": 8})
 
 
 class SparkJob(Construct):
@@ -44,7 +48,8 @@ class SparkJob(Construct):
                 worker_type=glue.WorkerType[settings.glue_worker], number_of_workers=settings.glue_workers
             ),
             default_arguments={
-                "--additional-python-modules": ",".join(f"{name}=={version(name)}" for name in _MODULES)
+                "--additional-python-modules": ",".join(f"{name}=={version(name)}" for name in _MODULES),
+                "--dpu": str(_DPU[settings.glue_worker] * settings.glue_workers),
             },
             max_concurrent_runs=settings.glue_concurrent_runs,
             max_retries=0,  # the state machine retries; two layers of it would multiply

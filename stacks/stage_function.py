@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from sluice.metrics import namespace
 from stacks.acknowledged import acknowledge
 from stacks.logs import log_group
 from stacks.settings import Settings, Stage
@@ -54,7 +55,7 @@ class StageFunction(Construct):
             tracing=lambda_.Tracing.ACTIVE,
             environment={
                 "POWERTOOLS_SERVICE_NAME": stage,
-                "POWERTOOLS_METRICS_NAMESPACE": "Sluice",
+                "POWERTOOLS_METRICS_NAMESPACE": namespace(settings.environment),
                 "LOG_LEVEL": "INFO",
                 **environment,
             },

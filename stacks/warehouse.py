@@ -78,6 +78,7 @@ class Warehouse(Construct):
     def _allow(self, lake: Lake, settings: Settings) -> None:
         stack = Stack.of(self)
         self.refresh.allow(
+            access.use_ledger(lake.ledger, "UpdateItem"),
             access.list_keys(lake.lake),
             access.read_objects(lake.lake, "runs/", "tables/"),
             access.write_objects(lake.lake, "runs/", "tables/"),

@@ -6,14 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 
 from sluice.stages.ingest import ingest
 from sluice.stages.plans import dataset_names
 from sluice.stages.services import services, utc_now
+from sluice.stages.spending import spent_in_month
+from sluice.stages.telemetry import emit
 
-logger, metrics = Logger(), Metrics()
+logger = Logger()
 
 
 @cache
@@ -23,18 +24,20 @@ def datasets() -> frozenset[str]:
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
     """Register the loads of an SQS batch."""
     at, now = services("raw_bucket", "ledger_table", "state_machine"), utc_now()
-    done = ingest(
-        [(record["messageId"], record["body"]) for record in event["Records"]],
-        ledger=at.ledger,
-        datasets=datasets(),
-        raw_bucket=at.settings.raw_bucket,
-        wake=at.waking(at.settings.state_machine, now),
-        now=now,
-    )
+    with spent_in_month(at.ledger, at.meter(), name="ingest", now=now):
+        done = ingest(
+            [(record["messageId"], record["body"]) for record in event["Records"]],
+            ledger=at.ledger,
+            datasets=datasets(),
+            raw_bucket=at.settings.raw_bucket,
+            wake=at.waking(at.settings.state_machine, now),
+            now=now,
+        )
+    for load in done.loads:
+        logger.info("load registered", extra={"dataset": load.dataset, "load_id": load.load_id, "bytes": load.size})
     for key in done.unknown:
         logger.warning("no dataset for this key", extra={"object_key": key})
     for message_id, problem in done.malformed:
@@ -42,6 +45,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     for problem in done.errors:
         logger.error("dataset not woken", extra={"problem": problem})
     logger.info("ingested", extra={"registered": done.registered, "known": done.known})
-    metrics.add_metric(name="LoadsRegistered", unit=MetricUnit.Count, value=done.registered)
-    metrics.add_metric(name="UnknownDataset", unit=MetricUnit.Count, value=len(done.unknown))
+    emit(done.figures())
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in done.failed]}

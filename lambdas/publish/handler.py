@@ -8,21 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.stages.publish import publish
 from sluice.stages.rewrite import rewriting
 from sluice.stages.services import services
+from sluice.stages.spending import spent_in_run
 
 logger = Logger()
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Publish the run {"dataset", "fence", "run_id"}."""
     at = services("lake_bucket", "database")
     logger.append_keys(**{name: event[name] for name in ("dataset", "fence", "run_id")})
     folder = at.run_folder(event["dataset"], event["fence"])
-    with tempfile.TemporaryDirectory(prefix="sluice-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="sluice-") as scratch,
+        spent_in_run(folder, at.meter(), stage="publish", attempt=context.aws_request_id),
+    ):
         done = publish(
             folder,
             catalog=at.catalog,
@@ -32,5 +37,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
             ),
             sleep=at.sleep,
         )
-    logger.info("published", extra={"snapshots": dict(done.snapshots), "changed": done.changed})
+    logger.info("published", extra={"snapshots": dict(done.snapshots), "attempts": done.attempts})
     return {"changed": done.changed}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -11,9 +11,12 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.stages.environment import Settings
+from sluice.metrics import MART_DOLLARS
+from sluice.prices import total
 from sluice.stages.refresh import Warehouse, order, prepare, read_marts, swap
-from sluice.stages.services import Services
+from sluice.stages.services import services, utc_now
+from sluice.stages.spending import spent_in_month
+from sluice.stages.telemetry import emit
 
 logger = Logger()
 
@@ -21,7 +24,7 @@ logger = Logger()
 @cache
 def warehouse() -> Warehouse:
     """Make the clients of this process when the first event arrives."""
-    at = Services(Settings.from_environment(os.environ).require("lake_bucket", "database"))
+    at = services("lake_bucket", "database", "ledger_table")
     return Warehouse(
         marts=read_marts(Path(__file__).parent / "marts"),
         catalog=at.catalog,
@@ -32,7 +35,20 @@ def warehouse() -> Warehouse:
     )
 
 
-@logger.inject_lambda_context
+def spending(mart: str, scanned: int = 0) -> AbstractContextManager[None]:
+    """Keep what the block costs with the mart's sum of this month."""
+    at = services("lake_bucket", "database", "ledger_table")
+    return spent_in_month(
+        at.ledger,
+        at.meter(),
+        name=mart,
+        now=utc_now(),
+        scanned=scanned,
+        told=lambda usage: emit({MART_DOLLARS: total(usage)}, mart=mart),
+    )
+
+
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer {"op": "order", "detail"?}, {"op": "prepare", "mart"} or {"op": "swap", "mart", "token"}."""
     match event:
@@ -40,11 +56,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             # Without a published table, as when a new mart was deployed: all marts.
             return {"marts": order(warehouse().marts, event.get("detail", {}).get("table"))}
         case {"op": "prepare", "mart": str(mart)}:
-            prepared = prepare(warehouse(), mart, attempt=context.aws_request_id)
+            with spending(mart):
+                prepared = prepare(warehouse(), mart, attempt=context.aws_request_id)
             logger.info("prepared", extra={"mart": mart, "skip": prepared.skip, "reason": prepared.reason})
             return asdict(prepared)
         case {"op": "swap", "mart": str(mart), "token": str(token)}:
-            verdict = swap(warehouse(), mart, token=token)
+            with spending(mart, int(event.get("scanned", 0))):
+                verdict = swap(warehouse(), mart, token=token)
             logger.info("swapped", extra={"mart": mart, "token": token, "verdict": verdict})
             return {"mart": mart, "verdict": verdict}
     raise ValueError("expected op order, prepare or swap, with mart and token")

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 
 from sluice.stages.services import services, utc_now
 from sluice.stages.settle import settle
+from sluice.stages.telemetry import emit
 
-logger, metrics = Logger(), Metrics()
+logger = Logger()
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
     """Settle the run {"dataset", "fence", "run_id", "outcome", "error"?, "state_machine"}."""
     at, now = services("lake_bucket", "ledger_table"), utc_now()
-    logger.append_keys(**{name: event[name] for name in ("dataset", "fence", "run_id")})
-    error = event.get("error")
+    run = {name: event[name] for name in ("dataset", "fence", "run_id")}
+    logger.append_keys(**run)
+    folder, meter, error = at.run_folder(event["dataset"], event["fence"]), at.meter(), event.get("error")
     done = settle(
-        at.run_folder(event["dataset"], event["fence"]),
+        folder,
         run_id=event["run_id"],
         outcome=event["outcome"],
         error=error if error is None or isinstance(error, str) else f"{error.get('Error')}: {error.get('Cause')}",
@@ -29,9 +29,10 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
         events=at.events,
         wake=at.waking(event["state_machine"], now),
         now=now,
+        spent=lambda: folder.spent() + meter.usage(),
     )
+    for load in done.loads:
+        logger.info("load settled", extra={"load_id": load.load_id, "state": load.state, **vars(load.counts)})
     logger.info("settled", extra={"state": done.state, "failed_groups": done.failed_groups, **vars(done.counts)})
-    metrics.add_metric(name="RowsAccepted", unit=MetricUnit.Count, value=done.counts.rows_accepted)
-    metrics.add_metric(name="RowsRejected", unit=MetricUnit.Count, value=done.counts.rows_rejected)
-    metrics.add_metric(name="RunsFailed", unit=MetricUnit.Count, value=int(done.state in {"FAILED", "PARTIAL"}))
+    emit(done.figures, **run)
     return {"state": done.state, "failed_groups": done.failed_groups, "next_run": done.next_run}

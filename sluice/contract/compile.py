@@ -58,6 +58,10 @@ def compile_plan(dataset: Dataset) -> Plan:
         partition=tuple(_partition(item, kinds[item.name]) for item in _in_order(dataset, "partition")),
         max_reject_share=dataset.max_reject_share,
         description=dataset.description,
+        latency_seconds=dataset.latency_seconds,
+        frequency_seconds=dataset.frequency_seconds,
+        budget_usd=dataset.budget_usd,
+        budget_action=dataset.budget_action,
     )
 
 

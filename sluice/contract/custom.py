@@ -25,7 +25,7 @@ PROPERTY = "sluice"
 SPELLING_OPTIONS = frozenset({"decimalSeparator", "thousandsSeparator", "trueTexts", "falseTexts"})
 OBJECT_OPTIONS = frozenset(
     {
-        *("mode", "onDelete", "sequenceBy", "maxRejectShare"),
+        *("mode", "onDelete", "sequenceBy", "maxRejectShare", "budget"),
         *("format", "delimiter", "quote", "escape", "recordEnd", "header", "headerLines", "skipLines", "skipFooter"),
         *("comment", "encoding", "compression", "nullTexts", "blanks", "raggedRows"),
         *("unknownColumns", "extraColumn", "missingColumns"),

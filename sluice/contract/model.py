@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from sluice.contract.plan import Mode, OnDelete, Reading, Severity
+from sluice.contract.plan import BudgetAction, Mode, OnDelete, Reading, Severity
 from sluice.errors import ContractError
 
 Scalar = str | int | bool | Decimal
@@ -132,6 +132,10 @@ class Dataset:
     on_delete: OnDelete = "keep"
     sequence_by: str | None = None
     max_reject_share: float | None = None
+    latency_seconds: int | None = None
+    frequency_seconds: int | None = None
+    budget_usd: float | None = None
+    budget_action: BudgetAction = "warn"
     reading: Reading = field(default_factory=Reading)
     extra_column: str | None = None  # the property that takes what the contract does not name
     properties: tuple[Property, ...] = ()

@@ -21,6 +21,7 @@ from sluice.contract.document import Document, read_document
 from sluice.contract.model import Dataset, Options, Property, Spelling
 from sluice.contract.quality import read_checks
 from sluice.contract.reading import read_mode, read_reading
+from sluice.contract.service import read_budget, read_levels
 from sluice.contract.spelling import read_spelling, refuse_foreign_spelling
 
 _API_VERSION = re.compile(r"v3\.[012]\.\d+")
@@ -84,6 +85,8 @@ def _dataset(document: Document, contract: OpenDataContractStandard, table: Sche
         for position, item in enumerate(table.properties or ())
     )
     purpose = contract.description.purpose if contract.description else None
+    latency, frequency = read_levels(contract.slaProperties, dataset=table.name or "", document=document)
+    budget, action = read_budget(custom)
     return Dataset(
         name=table.name or "",
         version=contract.version or "",
@@ -92,6 +95,10 @@ def _dataset(document: Document, contract: OpenDataContractStandard, table: Sche
         on_delete=on_delete,
         sequence_by=custom.text("sequenceBy", None),
         max_reject_share=custom.share("maxRejectShare"),
+        latency_seconds=latency,
+        frequency_seconds=frequency,
+        budget_usd=budget,
+        budget_action=action,
         reading=read_reading(custom, contract.servers),
         extra_column=custom.text("extraColumn", None),
         properties=properties,

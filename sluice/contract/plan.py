@@ -14,6 +14,7 @@ from typing import Any, Literal
 Mode = Literal["append", "merge", "replace"]
 OnDelete = Literal["keep", "retract"]
 Severity = Literal["reject", "warn", "stop"]
+BudgetAction = Literal["warn", "stop"]
 
 # Column names that Sluice adds to every curated row, in order, with their Iceberg types. `_sluice_run` is the only one
 # that is not a function of the raw zone and the contract: comparisons with a rebuild leave it out.
@@ -162,6 +163,10 @@ class Plan:
     partition: tuple[PartitionField, ...] = ()
     max_reject_share: float | None = None  # above it a run publishes nothing
     description: str = ""
+    latency_seconds: int | None = None  # an object is to be in the table so long after it arrived
+    frequency_seconds: int | None = None  # new data is to be in the table so often
+    budget_usd: float | None = None  # a month
+    budget_action: BudgetAction = "warn"
 
     @property
     def rejects_table(self) -> str:

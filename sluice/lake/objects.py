@@ -111,6 +111,19 @@ def put_json_once(s3: S3Client, *, bucket: str, key: str, value: Any) -> Any:
     raise TransientError(f"s3://{bucket}/{key}: raced {_RACES} times")
 
 
+def put_json(s3: S3Client, *, bucket: str, key: str, value: Any) -> None:
+    """Write a JSON document whose name nobody else uses."""
+    body = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+
+
+def list_json(s3: S3Client, *, bucket: str, prefix: str) -> Iterator[Any]:
+    """Read all JSON documents below a prefix."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", []):
+            yield get_json(s3, bucket=bucket, key=item["Key"])
+
+
 def get_json(s3: S3Client, *, bucket: str, key: str) -> Any | None:
     """Read a JSON document; None if there is none."""
     try:

@@ -67,10 +67,14 @@ class Edit:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """Where the table stands. `edit` is what this call committed, None if there was nothing (left) to do."""
+    """Where the table stands. `edit` is what this call committed, None if there was nothing (left) to do.
+
+    `attempts` counts from 1: more of them mean conflicts or lost responses.
+    """
 
     snapshot_id: int | None
     edit: Edit | None
+    attempts: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +134,8 @@ def commit(
             table = catalog.load_table(identifier)
             edit = decide(table)
             if edit is None:
-                return Published(snapshot_id=_marked_snapshot(table), edit=None)
-            return Published(snapshot_id=_commit_once(table, edit), edit=edit)
+                return Published(snapshot_id=_marked_snapshot(table), edit=None, attempts=attempt + 1)
+            return Published(snapshot_id=_commit_once(table, edit), edit=edit, attempts=attempt + 1)
         except Exception as error:
             if not is_transient(error):
                 raise

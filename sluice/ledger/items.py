@@ -8,8 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from sluice.ledger.model import Counts, Lease, Load, ObjectState, Run, object_id
+from sluice.prices import Usage
 
 Item = dict[str, Any]
+
+_CALL = "call "  # before the name of a counted call
 
 
 def partition(dataset: str) -> str:
@@ -42,6 +45,11 @@ def run_key(dataset: str, fence: int) -> Item:
     return {"pk": partition(dataset), "sk": f"run#{fence:010d}"}
 
 
+def spending_key(name: str, month: str) -> Item:
+    """Key of what a stage or a mart has consumed in a month."""
+    return {"pk": f"spending#{name}", "sk": f"month#{month}"}
+
+
 def from_record(record: Load | Run) -> Item:
     """Attributes of a load or run: counts side by side with the rest, absent values left out."""
     item: Item = {}
@@ -49,6 +57,8 @@ def from_record(record: Load | Run) -> Item:
         value = getattr(record, field.name)
         if isinstance(value, Counts):
             item.update(vars(value))
+        elif isinstance(value, Usage):
+            item[field.name] = from_usage(value)
         elif isinstance(value, float):
             item[field.name] = Decimal(str(round(value, 3)))
         elif field.name == "snapshots":
@@ -98,6 +108,7 @@ def to_run(item: Mapping[str, Any]) -> Run:
         counts=_counts(item),
         snapshots=tuple(sorted((name, int(snapshot)) for name, snapshot in item["snapshots"].items())),
         error=item.get("error"),
+        usage=to_usage(item.get("usage", {})),
     )
 
 
@@ -122,6 +133,40 @@ def to_lease(dataset: str, item: Mapping[str, Any] | None) -> Lease:
         until=int(item.get("held_until", 0)),
         restored=bool(item.get("restored", False)),
     )
+
+
+def from_usage(usage: Usage) -> Item:
+    """Attributes of what was consumed; DynamoDB keeps decimals, not floats."""
+    return {
+        name: Decimal(str(round(value, 6))) if isinstance(value, float) else value
+        for name, value in vars(usage).items()
+    }
+
+
+def to_usage(item: Mapping[str, Any]) -> Usage:
+    """Read what was consumed; runs of before it was counted consumed nothing that we know of."""
+    return Usage(
+        calls={name: int(count) for name, count in item.get("calls", {}).items()},
+        requests=int(item.get("requests", 0)),
+        gb_seconds=float(item.get("gb_seconds", 0)),
+        transitions=int(item.get("transitions", 0)),
+        dpu_seconds=float(item.get("dpu_seconds", 0)),
+        bytes_scanned=int(item.get("bytes_scanned", 0)),
+        events=int(item.get("events", 0)),
+    )
+
+
+def from_spending(usage: Usage) -> Item:
+    """Attributes to add to a month's sum: numbers only, calls one by one."""
+    numbers = from_usage(usage)
+    calls = {f"{_CALL}{name}": count for name, count in numbers.pop("calls").items()}
+    return {name: value for name, value in {**numbers, **calls}.items() if value}
+
+
+def to_spending(item: Mapping[str, Any]) -> Usage:
+    """Read a month's sum."""
+    calls = {name.removeprefix(_CALL): value for name, value in item.items() if name.startswith(_CALL)}
+    return to_usage({**item, "calls": calls})
 
 
 def _counts(item: Mapping[str, Any]) -> Counts:

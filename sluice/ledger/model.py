@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from sluice.prices import Usage
+
 LoadState = Literal["PENDING", "DONE", "REFUSED", "SUPERSEDED", "RETRACTED", "PARKED"]
-RunState = Literal["RUNNING", "PUBLISHED", "PARTIAL", "EMPTY", "FAILED"]
+RunState = Literal["RUNNING", "PUBLISHED", "PARTIAL", "EMPTY", "FAILED", "OVER_BUDGET"]
 Kind = Literal["put", "delete"]  # an object version, or a delete marker
 
 # A backfill opens the next generation: the same object version becomes a new load.
@@ -100,7 +102,10 @@ class Lease:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One execution for one dataset. `snapshots` maps table names to Iceberg snapshot ids."""
+    """One execution for one dataset. `snapshots` maps table names to Iceberg snapshot ids.
+
+    `usage` is what the run was seen to consume up to this record: see `sluice.stages.spending`.
+    """
 
     dataset: str
     fence: int
@@ -116,6 +121,7 @@ class Run:
     counts: Counts = Counts()
     snapshots: tuple[tuple[str, int], ...] = ()
     error: str | None = None
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,6 +73,20 @@ class Store:
         except self._client.exceptions.ConditionalCheckFailedException:
             return None
 
+    def add(self, key: Item, numbers: Mapping[str, Any]) -> None:
+        """Add numbers to attributes that begin at 0. Repeating it adds again."""
+        if not numbers:
+            return
+        names = {f"#{at}": name for at, name in enumerate(numbers)}
+        values = {f":{at}": value for at, value in enumerate(numbers.values())}
+        self._client.update_item(
+            TableName=self._name,
+            Key=key,
+            UpdateExpression="ADD " + ", ".join(f"#{at} :{at}" for at in range(len(numbers))),
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+        )
+
     def transact(self, writes: Sequence[Any]) -> frozenset[int]:
         """Write all or none; return the positions whose conditions failed; empty when everything was written.
 

@@ -17,6 +17,7 @@ from sluice.errors import TransientError
 from sluice.ledger import items
 from sluice.ledger.model import Lease, Load, ObjectState, Run, Settlement
 from sluice.ledger.store import MOST_WRITES, Store
+from sluice.prices import Usage
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -218,3 +219,13 @@ class Ledger:
             {"Put": {"Item": {**items.load_key(load), **items.from_record(load)}, **still_pending, **_STATE}},
             {"Delete": {"Key": items.pending_key(load), **still_ours}},
         ]
+
+    # ---- what belongs to no run ----
+
+    def spend(self, name: str, *, month: str, usage: Usage) -> None:
+        """Add to what `name`, a stage or a mart, has consumed in a month (YYYY-MM). Repeating it adds again."""
+        self._store.add(items.spending_key(name, month), items.from_spending(usage))
+
+    def spending(self, name: str, month: str) -> Usage:
+        """Read what `name` has consumed in a month."""
+        return items.to_spending(self._store.get(items.spending_key(name, month)) or {})

@@ -30,7 +30,6 @@ from sluice.local.permissions import acting, evaluator
 from sluice.local.permissions.guard import Guard
 from sluice.local.permissions.needs import Need, Place
 from sluice.local.polling import Polling
-from sluice.local.prices import Work
 from sluice.local.principals import ACCOUNT, ADMINISTRATOR, CLOUDFORMATION, Principals
 from sluice.local.pump import Chaos, Pump, Undelivered
 from sluice.local.request import Request
@@ -49,11 +48,13 @@ from sluice.local.seams import (
 )
 from sluice.local.services import Services
 from sluice.local.workers import Invocation
+from sluice.prices import Usage, billed_bytes, billed_dpu_seconds
 
 STEP_FUNCTIONS = "states.amazonaws.com"
 # The interpreter asks where AWS is told: no call there.
 _POLLS = frozenset({("glue", "GetJobRun"), ("athena", "GetQueryExecution")})
 _LOOK_EVERY = 0.05
+_LOCAL_DPU = 2.0  # this machine's two cores are rather less than the two smallest workers
 _ONE = threading.Lock()
 
 
@@ -307,18 +308,18 @@ class LocalCloud:
         """Every execution, oldest first."""
         return sorted(map(_described, self._executions()), key=lambda execution: execution.started)
 
-    def work(self) -> Work:
+    def work(self) -> Usage:
         """What was done, as AWS would charge it."""
         invocations = self.invocations
         counts = self.gateway.counts(without=(ADMINISTRATOR, CLOUDFORMATION))
-        return Work(
-            calls={call: count for call, count in counts.items() if call not in _POLLS},
-            lambda_requests=len(invocations),
-            lambda_gb_seconds=sum(call.seconds * call.memory / 1024 for call in invocations),
+        return Usage(
+            calls={".".join(call): count for call, count in counts.items() if call not in _POLLS},
+            requests=len(invocations),
+            gb_seconds=sum(call.seconds * call.memory / 1024 for call in invocations),
             transitions=sum(execution.transitions for execution in self.executions()),
-            glue_seconds=tuple(outcome.seconds for outcome in self.services.glue.outcomes),
-            athena_bytes=tuple(self.services.scanned),
-            events=self.pump.events + counts.get(("events", "PutEvents"), 0),
+            dpu_seconds=sum(billed_dpu_seconds(done.seconds, _LOCAL_DPU) for done in self.services.glue.outcomes),
+            bytes_scanned=sum(map(billed_bytes, self.services.scanned)),
+            events=self.pump.events,
         )
 
     def _executions(self) -> list[Any]:

@@ -12,6 +12,7 @@ from sluice.errors import StaleRunError
 from sluice.lake.versions import KeyHistory, list_keys, list_prefix
 from sluice.ledger.model import Load, Run, Settlement
 from sluice.ledger.table import Ledger
+from sluice.stages.budget import is_stopped
 from sluice.stages.environment import Settings
 from sluice.stages.ingest import is_data_key
 from sluice.stages.judge import choose, counting_versions, judge, pack
@@ -53,6 +54,8 @@ def claim(
         raise StaleRunError(dataset=dataset, fence=fence, newest=max(tables.standing.fence, fence))
     if written is not None:
         return written
+    if is_stopped(plan, ledger.runs(dataset), now):
+        return _refuse(folder, run_id=run_id, plan=plan, ledger=ledger, now=now)
     waiting = [_before(load, run_id) for load in ledger.pending(dataset)]
     choice = choose(waiting, fence=fence, limit=settings.run_max_loads, max_attempts=settings.max_attempts)
     _park(choice.exhausted, ledger=ledger, fence=fence, now=now)
@@ -92,6 +95,27 @@ def claim(
             loads=len(won.loads),
         )
     )
+    return won
+
+
+def _refuse(folder: RunFolder, *, run_id: str, plan: Plan, ledger: Ledger, now: datetime) -> Claim:
+    """Claim nothing, because the budget is spent: the loads keep waiting, none of their attempts is used up."""
+    started = now.isoformat(timespec="milliseconds")
+    won = folder.write_claim(
+        Claim(
+            dataset=folder.dataset,
+            fence=folder.fence,
+            run_id=run_id,
+            started=started,
+            plan=plan,
+            curated_ids={},
+            rejects_ids={},
+            loads=(),
+            groups=(),
+            over_budget=True,
+        )
+    )
+    ledger.record(Run(dataset=folder.dataset, fence=folder.fence, run_id=run_id, state="RUNNING", started=won.started))
     return won
 
 

@@ -15,9 +15,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sluice import metrics
 from sluice.errors import DataError, SluiceError
 from sluice.ledger.model import Kind, Load, load_id
 from sluice.ledger.table import Ledger
+from sluice.metrics import Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,15 @@ class Ingested:
     unknown: tuple[str, ...]  # keys that belong to no dataset
     malformed: tuple[tuple[str, str], ...]  # message id and what is wrong
     errors: tuple[str, ...]  # why datasets could not be woken
+    loads: tuple[Load, ...] = ()  # that were registered
+
+    def figures(self) -> Mapping[Metric, float]:
+        """What has to be told of it."""
+        return {
+            metrics.LOADS_REGISTERED: self.registered,
+            metrics.UNKNOWN_KEYS: len(self.unknown),
+            metrics.MALFORMED_EVENTS: len(self.malformed),
+        }
 
 
 def ingest(
@@ -61,7 +72,8 @@ def ingest(
 
     One bad message fails alone. What fails transiently while waking fails the messages of that dataset.
     """
-    registered = known = 0
+    known = 0
+    registered: list[Load] = []
     malformed: list[tuple[str, str]] = []
     unknown: list[str] = []
     waiting: dict[str, list[str]] = {}
@@ -76,7 +88,7 @@ def ingest(
         elif event.kind is not None:
             load = to_load(event, now=now)
             if ledger.register(load):
-                registered += 1
+                registered.append(load)
             else:
                 known += 1
                 # An earlier delivery may have registered the load and died before it woke the dataset.
@@ -94,11 +106,12 @@ def ingest(
             errors.append(f"dataset {dataset}: {error}")
     return Ingested(
         failed=tuple(failed),
-        registered=registered,
+        registered=len(registered),
         known=known,
         unknown=tuple(unknown),
         malformed=tuple(malformed),
         errors=tuple(errors),
+        loads=tuple(registered),
     )
 
 

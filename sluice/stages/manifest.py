@@ -80,6 +80,7 @@ class Claim:
     groups: tuple[Group, ...]
     held_until: int = 0
     gone: str = ""
+    over_budget: bool = False  # nothing was claimed: the dataset's money for this month is spent
 
     @property
     def is_empty(self) -> bool:
@@ -165,10 +166,14 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """Where the tables stand after publishing. `changed`: whether readers may see other rows than before."""
+    """Where the tables stand after publishing. `changed`: whether readers may see other rows than before.
+
+    `attempts` is how often the tables were tried: one each, if nobody was in the way.
+    """
 
     snapshots: Mapping[str, int]
     changed: bool
+    attempts: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the publication as JSON data."""

@@ -94,6 +94,7 @@ def publish(
             snapshots={name: table.snapshot_id for name, table in published.items() if table.snapshot_id is not None},
             # Who finds the table changed already cannot know by how much.
             changed=any(table.edit is None or not table.edit.is_empty for table in published.values()),
+            attempts=sum(table.attempts for table in published.values()),
         )
     )
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from sluice import metrics
 from sluice.contract.plan import Plan
 from sluice.lake.marks import properties_in_glue, standing
 from sluice.lake.versions import Version, list_prefix
 from sluice.ledger.model import Lease, Load, ObjectState, load_id
 from sluice.ledger.table import Ledger
+from sluice.metrics import Metric
 from sluice.stages.ingest import is_data_key
 from sluice.stages.judge import counting_versions
 from sluice.stages.run_folder import newest_fence
@@ -46,6 +48,21 @@ class Reconciled:
     broken_lease: str | None  # run that had died
     forgotten_fence: int | None  # of a run that the tables or its folder know of and the ledger did not
     woken: str | None
+    wait_seconds: float = 0.0  # since the oldest of those that wait was registered
+    age_seconds: float | None = None  # since data was published last; None before that
+
+    def figures(self, plan: Plan) -> Mapping[Metric, float]:
+        """What has to be told of it. The age is nobody's business unless the contract promises a frequency."""
+        age = {metrics.AGE_SECONDS: self.age_seconds} if self.age_seconds is not None and plan.frequency_seconds else {}
+        return {
+            metrics.LOADS_MISSING: self.registered + self.reopened,
+            metrics.VERSIONS_GONE: self.gone,
+            metrics.LEASES_BROKEN: float(self.broken_lease is not None),
+            metrics.FENCES_FORGOTTEN: float(self.forgotten_fence is not None),
+            metrics.LOADS_PARKED: self.parked,
+            metrics.WAIT_SECONDS: self.wait_seconds,
+            **age,
+        }
 
 
 def reconcile(
@@ -73,6 +90,7 @@ def reconcile(
     for finding, load in differences(plan, counting, known, keys, raw_bucket=raw_bucket, now=now):
         done[finding] += ledger.register(load) if finding == "missing" else ledger.reopen(load)
     waiting = ledger.pending(plan.dataset)
+    published = [load.settled for load in known.values() if load.state == "DONE" and load.settled]
     return Reconciled(
         dataset=plan.dataset,
         versions=len(counting),
@@ -85,6 +103,8 @@ def reconcile(
         broken_lease=broken,
         forgotten_fence=forgotten,
         woken=wake(plan.dataset).run_id if waiting else None,
+        wait_seconds=_seconds_since(min(load.registered for load in waiting), now) if waiting else 0.0,
+        age_seconds=_seconds_since(max(published), now) if published else None,
     )
 
 
@@ -148,6 +168,10 @@ def _shown(plan: Plan, keys: Mapping[str, ObjectState]) -> Mapping[str, ObjectSt
     published = [key for key in keys.values() if key.fence is not None]
     newest = max(published, key=lambda key: (key.fence or 0, key.order or ""), default=None)
     return {newest.key: newest} if newest is not None else {}
+
+
+def _seconds_since(moment: str, now: datetime) -> float:
+    return max((now - datetime.fromisoformat(moment)).total_seconds(), 0.0)
 
 
 def _load_of(dataset: str, version: Version, identity: str, now: datetime) -> Load:

@@ -5,10 +5,12 @@ This makes the steps repeatable: a worker that comes late finds the document and
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from sluice.errors import TransientError
-from sluice.lake.objects import get_json, put_json_once
+from sluice.lake.objects import get_json, list_json, put_json, put_json_once
+from sluice.prices import Usage
 from sluice.stages.manifest import Claim, Decision, GroupResult, Publication
 
 if TYPE_CHECKING:
@@ -63,6 +65,15 @@ class RunFolder:
     def write_publication(self, publication: Publication) -> Publication:
         """Write the publication, and return the one that won."""
         return Publication.from_json(self._put("published.json", publication.to_json()))
+
+    def write_spent(self, name: str, usage: Usage) -> None:
+        """Note what one attempt at one step has consumed."""
+        put_json(self.s3, bucket=self.bucket, key=f"{self.prefix}/spent/{name}.json", value=asdict(usage))
+
+    def spent(self) -> Usage:
+        """Add up what all attempts at all steps have consumed so far."""
+        noted = list_json(self.s3, bucket=self.bucket, prefix=f"{self.prefix}/spent/")
+        return sum((Usage(**data) for data in noted), Usage())
 
     def _put(self, name: str, value: object) -> dict[str, object]:
         stored: dict[str, object] = put_json_once(self.s3, bucket=self.bucket, key=f"{self.prefix}/{name}", value=value)

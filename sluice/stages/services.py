@@ -19,6 +19,7 @@ from sluice.ledger.model import Lease
 from sluice.ledger.table import Ledger
 from sluice.stages.environment import Settings
 from sluice.stages.run_folder import RunFolder
+from sluice.stages.spending import Calls, Meter
 from sluice.stages.wake import wake
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Services:
     ) -> None:
         self.settings, self.sleep = settings, sleep
         self._session = session or boto3.Session()
+        self._calls = Calls(self._session)  # before the first client is made: clients copy what is registered
 
     @cached_property
     def s3(self) -> S3Client:
@@ -84,6 +86,10 @@ class Services:
         from sluice.lake.catalog import connect  # noqa: PLC0415
 
         return connect(self._session, endpoint=self.settings.endpoint or None)
+
+    def meter(self) -> Meter:
+        """Begin to measure an invocation."""
+        return Meter(self._calls, memory_megabytes=self.settings.memory_megabytes)
 
     def run_folder(self, dataset: str, fence: int) -> RunFolder:
         """Open the folder of one run."""

@@ -7,14 +7,18 @@ as published, even if the state machine thinks that it failed afterwards.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from sluice.errors import TransientError
-from sluice.ledger.model import Counts, Lease, LoadState, Run, RunState, Settlement
+from sluice.ledger.model import Counts, Lease, Load, LoadState, Run, RunState, Settlement
 from sluice.ledger.table import Ledger
+from sluice.metrics import Metric
+from sluice.prices import Usage
+from sluice.stages.figures import HISTORY, figures_of, transitions
 from sluice.stages.holding import held_back
 from sluice.stages.manifest import Claim, ClaimedLoad, GroupResult, Publication, counts_of
 from sluice.stages.run_folder import RunFolder
@@ -33,6 +37,8 @@ class Settled:
     failed_groups: int
     counts: Counts
     next_run: str | None
+    loads: tuple[Load, ...] = ()  # as they were settled
+    figures: Mapping[Metric, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +64,9 @@ def settle(
     events: EventBridgeClient,
     wake: Callable[[str], Lease],
     now: datetime,
+    spent: Callable[[], Usage] = Usage,
 ) -> Settled:
-    """Settle a run; repeating it changes nothing but tells the world once more.
+    """Settle a run; repeating it changes nothing but tells the world once more. `spent` is asked as late as can be.
 
     Order matters: what the run did, then the lease, then the look for pending loads. A load that is registered before
     that look is found by it, one that is registered after it finds the lease free.
@@ -67,17 +74,39 @@ def settle(
     claim = folder.claim()
     result = _result(folder, claim, outcome=outcome, now=now)
     ledger.settle(result.settlements, fence=folder.fence)
-    ledger.record(_run(folder, claim, result, run_id=run_id, error=error, now=now))
+    steps = transitions(
+        claim, failed=result.publication is None and result.state == "FAILED", failed_groups=result.failed_groups
+    )
+    run = replace(
+        _run(folder, claim, result, run_id=run_id, error=error, now=now), usage=spent() + Usage(transitions=steps)
+    )
+    ledger.record(run)
     if claim is not None and result.publication is not None and result.publication.changed:
         tell(events, claim, result.publication, result.counts)
     ledger.release(folder.dataset, run_id=run_id)
     # What has failed before waits for the reconciler: trying again at once would only spend its attempts.
-    is_waiting = claim is not None and any(load.attempts == 0 for load in ledger.pending(folder.dataset))
+    is_waiting = (
+        claim is not None
+        and not claim.over_budget
+        and any(load.attempts == 0 for load in ledger.pending(folder.dataset))
+    )
+    has_budget = claim is not None and claim.plan.budget_usd is not None
     return Settled(
         state=result.state,
         failed_groups=result.failed_groups,
         counts=result.counts,
         next_run=wake(folder.dataset).run_id if is_waiting else None,
+        loads=tuple(settlement.load for settlement in result.settlements),
+        figures=figures_of(
+            run,
+            claim=claim,
+            settlements=result.settlements,
+            groups=result.groups,
+            publication=result.publication,
+            # A budget is a month's; without one the last few runs are enough.
+            before=islice(ledger.runs(folder.dataset), None if has_budget else HISTORY + 1),
+            now=now,
+        ),
     )
 
 
@@ -106,7 +135,7 @@ def _result(folder: RunFolder, claim: Claim | None, *, outcome: str, now: dateti
     if publication is None or decision is None:
         if outcome == "failed" or not claim.is_empty:
             return _Result(state="FAILED", failed_groups=len(claim.groups))
-        return _Result(state="EMPTY", settlements=_settlements(claim, (), now))
+        return _Result(state="OVER_BUDGET" if claim.over_budget else "EMPTY", settlements=_settlements(claim, (), now))
     groups = tuple(result for index in decision.groups if (result := folder.group(index)) is not None)
     settlements = _settlements(claim, groups, now)
     if decision.failed:

@@ -22,6 +22,7 @@ from sluice.errors import ContractError, TransientError
 from sluice.lake.catalog import connect
 from sluice.local.athena import execute
 from sluice.stages.refresh import Prepared, Warehouse, order, prepare, swap
+from sluice.stages.services import services
 from sluice.warehouse.mart import Mart, marts_to_json
 from sluice.warehouse.parse import compile_marts
 from tests.stage.moto_server import BUCKET, REGION, moto_server
@@ -304,7 +305,11 @@ def test_the_handler_answers_the_three_operations(world: World, root: Path, tmp_
     (tmp_path / "marts" / "marts.json").write_text(marts_to_json(world.warehouse.marts))
     copy = tmp_path / "handler.py"
     copy.write_text((root / "lambdas" / "refresh" / "handler.py").read_text())
-    settings = {"SLUICE_LAKE_BUCKET": BUCKET, "SLUICE_DATABASE": world.database, "POWERTOOLS_SERVICE_NAME": "refresh"}
+    settings = {
+        "SLUICE_LAKE_BUCKET": BUCKET, "SLUICE_DATABASE": world.database, "SLUICE_LEDGER_TABLE": "not-there",
+        "POWERTOOLS_SERVICE_NAME": "refresh", "POWERTOOLS_METRICS_NAMESPACE": "Sluice/test",
+    }  # fmt: skip
+    services.cache_clear()
     context = SimpleNamespace(
         aws_request_id="1", function_name="refresh", memory_limit_in_mb=1, invoked_function_arn="arn:aws:lambda"
     )

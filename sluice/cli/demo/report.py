@@ -13,7 +13,7 @@ from sluice.cli.demo.proof import Check
 from sluice.cli.query import records
 from sluice.cli.screen import show, table
 from sluice.ledger.model import Counts
-from sluice.local.prices import READ_ON, REGION, Work, dollars
+from sluice.prices import READ_ON, REGION, Usage, dollars
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ class Story:
     accounts: Mapping[str, Account]
     marts: Mapping[str, pd.DataFrame]
     checks: tuple[Check, ...]
-    work: Work
+    work: Usage
     calls: int
     deploy_seconds: float
     load_seconds: float
@@ -143,7 +143,7 @@ def _tell_cost(story: Story) -> None:
         f"\n[bold]What it took[/]\n{story.seconds:.0f} seconds: {story.deploy_seconds:.0f} to synthesize and deploy, "
         f"{story.load_seconds:.0f} to load and refresh, the rest to read back and check.\n"
         f"{story.calls:,} calls; by the pipeline: {services}; {story.work.transitions:,} state transitions, "
-        f"{story.work.lambda_requests:,} Lambda invocations.\n"
+        f"{story.work.requests:,} Lambda invocations.\n"
         f"On AWS about ${sum(spent.values()):.3f} ({parts}), estimated from these counts and the seconds measured here "
         f"at list prices of {REGION}, {READ_ON}."
     )
@@ -173,10 +173,10 @@ def _dataset(account: Account) -> dict[str, Any]:
     }
 
 
-def _by_service(work: Work) -> dict[str, int]:
+def _by_service(work: Usage) -> dict[str, int]:
     counts: Counter[str] = Counter()
-    for (service, _), calls in work.calls.items():
-        counts[service] += calls
+    for name, calls in work.calls.items():
+        counts[name.partition(".")[0]] += calls
     return dict(counts.most_common())
 
 
