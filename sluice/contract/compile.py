@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 
-from sluice.contract.casts import local_time
+from sluice.contract.cells import cell_cast
 from sluice.contract.derive import derived_expression
-from sluice.contract.formats import formatted_cast
 from sluice.contract.judging import object_checks, uniques
 from sluice.contract.model import Dataset, Property, Spelling
-from sluice.contract.plan import EXTRA, Column, PartitionField, Plan
+from sluice.contract.nested import is_nested, nested_cast, nested_rules, nested_type
+from sluice.contract.plan import EXTRA, Column, PartitionField, Plan, Rule
 from sluice.contract.rules import rules_of
-from sluice.contract.spelling import spelled_cast
 from sluice.contract.sql import quote
 from sluice.contract.types import iceberg_type
-from sluice.contract.zones import UTC, is_zone
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _DATASET = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -38,8 +37,8 @@ MAX_DATASET = 50
 def compile_plan(dataset: Dataset) -> Plan:
     """Compile a contract. Raises ContractError at the first part that does not fit."""
     _check_names(dataset)
-    kinds = {item.name: iceberg_type(item) for item in dataset.properties}
-    key = _in_order(dataset, "primaryKey")
+    kinds = {item.name: nested_type(item) if is_nested(item) else iceberg_type(item) for item in dataset.properties}
+    _check_nested(dataset, key := _in_order(dataset, "primaryKey"))
     _check_modes(dataset, key)
     _check_extra_column(dataset, kinds, key)
     columns = tuple(_column(item, kinds, key, dataset) for item in dataset.properties)
@@ -52,7 +51,7 @@ def compile_plan(dataset: Dataset) -> Plan:
         sequence_by=dataset.sequence_by,
         reading=dataset.reading,
         columns=columns,
-        rules=tuple(rule for item in dataset.properties for rule in rules_of(item, kinds[item.name], key=item in key)),
+        rules=tuple(_rules(dataset, kinds, key)),
         unique=tuple(uniques(dataset, tuple(item.name for item in key))),
         checks=tuple(object_checks(dataset, kinds)),
         partition=tuple(_partition(item, kinds[item.name]) for item in _in_order(dataset, "partition")),
@@ -144,13 +143,19 @@ def _column(item: Property, kinds: dict[str, str], key: tuple[Property, ...], da
         raise item.source.error(
             f"property {item.name}: a spelling has no effect on files of format {dataset.reading.format}", "remove it"
         )
+    explain = ""
     if item.derived is not None:
         sources = frozenset(other.name for other in dataset.properties if other.derived is None)
         expression, expected = derived_expression(item, kind, sources), kind
         source = None
     else:
         source = EXTRA if item.name == dataset.extra_column else item.physical_name or item.name
-        expression, expected = _cast(item, quote(source), kind)
+        if is_nested(item):
+            ignored = dataset.reading.unknown_columns != "reject"
+            expression, explain = nested_cast(quote(source), item, ignore_unknown=ignored)
+            expected = f"{item.logical_type} in JSON"
+        else:
+            expression, expected = cell_cast(item, quote(source), kind)
     return Column(
         name=item.name,
         source=source,
@@ -158,39 +163,46 @@ def _column(item: Property, kinds: dict[str, str], key: tuple[Property, ...], da
         cast=expression,
         required=item.required or item in key,
         expected=expected,
+        explain=explain,
         description=item.description,
         id=item.id,
     )
 
 
-def _cast(item: Property, cell: str, kind: str) -> tuple[str, str]:
-    form = item.options.format
-    zone = _zone(item, kind)
-    if form is None or kind not in {"date", "timestamp", "time"}:
-        return spelled_cast(cell, kind, item.spelling, zone=zone)
-    try:
-        expected = f"a {kind} like {form}" + (f", {local_time(zone)}" if zone else "")
-        return formatted_cast(cell, kind, form, zone=zone), expected
-    except ValueError as error:
-        raise item.source.error(
-            f"property {item.name}: format {form!r}: {error}", "write a Java date format, such as yyyy-MM-dd HH:mm:ss"
-        ) from error
+def _rules(dataset: Dataset, kinds: dict[str, str], key: tuple[Property, ...]) -> Iterator[Rule]:
+    for item in dataset.properties:
+        yield from rules_of(item, kinds[item.name], key=item in key)
+        if is_nested(item):
+            yield from nested_rules(item)
 
 
-def _zone(item: Property, kind: str) -> str | None:
-    """The time zone of texts without an offset; None for UTC."""
-    name = item.options.default_timezone
-    if name is None or name.lower() in UTC:
-        return None
-    if not is_zone(name):
-        raise item.source.error(
-            f"property {item.name}: defaultTimezone {name!r} is not known", "write an IANA name, such as Europe/Berlin"
-        )
-    if kind != "timestamp":
-        raise item.source.error(
-            f"property {item.name}: defaultTimezone has no meaning for {kind}", "remove it, or use timestamp"
-        )
-    return name
+def _check_nested(dataset: Dataset, key: tuple[Property, ...]) -> None:
+    """Values that must be compared or computed are of simple types."""
+    compared = {*(item.name for item in key), dataset.sequence_by}
+    for item in dataset.properties:
+        if is_nested(item) and (item.name in compared or item.unique or item.derived is not None):
+            raise item.source.error(
+                f"property {item.name}: an {item.logical_type} as key, unique, derived or sequenceBy",
+                "use a simple type",
+            )
+        for inner in _within(item):
+            if not _NAME.fullmatch(inner.name) or len(inner.name) > MAX_NAME:
+                raise inner.source.error(
+                    f"the property is named {inner.name!r}",
+                    f"use lower snake case, at most {MAX_NAME} characters; the name in the file goes into physicalName",
+                )
+
+
+def _within(item: Property) -> Iterator[Property]:
+    """All named properties inside a nested one."""
+    names = [member.name for member in item.members]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise item.source.error(f"the property {twice[0]} stands twice", "rename one")
+    for member in item.members:
+        yield member
+        yield from _within(member)
+    if item.items is not None:
+        yield from _within(item.items)
 
 
 def _partition(item: Property, kind: str) -> PartitionField:

@@ -47,6 +47,10 @@ class Options:
     exclusive_maximum: Scalar | None = None
     multiple_of: Scalar | None = None
     default_timezone: str | None = None
+    min_items: int | None = None
+    max_items: int | None = None
+    unique_items: bool | None = None
+    required: tuple[str, ...] = ()  # members of an object that must be there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +121,8 @@ class Property:
     enum: tuple[Scalar, ...] = ()
     checks: tuple[Check, ...] = ()
     spelling: Spelling = field(default_factory=Spelling)
+    members: tuple[Property, ...] = ()  # of an object
+    items: Property | None = None  # of an array
     derived: str | None = None  # transformLogic: a DuckDB expression over the other columns
     source: Source
 

@@ -11,6 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pydantic
@@ -21,6 +22,7 @@ from sluice.contract.document import Document, read_document
 from sluice.contract.model import Dataset, Options, Property, Spelling
 from sluice.contract.quality import read_checks
 from sluice.contract.reading import read_mode, read_reading
+from sluice.contract.rules import ROW_METRICS
 from sluice.contract.service import read_budget, read_levels
 from sluice.contract.spelling import read_spelling, refuse_foreign_spelling
 
@@ -36,6 +38,10 @@ _OPTIONS = {
     "exclusiveMaximum": "exclusive_maximum",
     "multipleOf": "multiple_of",
     "defaultTimezone": "default_timezone",
+    "minItems": "min_items",
+    "maxItems": "max_items",
+    "uniqueItems": "unique_items",
+    "required": "required",
     "timezone": "",  # says whether texts carry an offset: both are read, so it changes nothing
 }
 
@@ -109,9 +115,9 @@ def _dataset(document: Document, contract: OpenDataContractStandard, table: Sche
 
 def _property(document: Document, item: SchemaProperty, path: str, spelling: Spelling) -> Property:
     custom = read_custom(item.customProperties, document=document, path=path, known=COLUMN_OPTIONS)
-    for name in ("properties", "items", "map"):
-        if getattr(item, name) is not None:
-            raise document.at(f"{path}.{name}").error("nested types are not supported yet", "flatten the property")
+    if item.map is not None:
+        raise document.at(f"{path}.map").error("maps are not supported", "use an array of objects of key and value")
+    options = _options(document, item.logicalTypeOptions, f"{path}.logicalTypeOptions")
     if item.semanticType == "measure":
         raise document.at(f"{path}.semanticType").error("a measure is no column", "move it into a mart")
     _refuse_relationships(document, path, item.relationships)
@@ -125,7 +131,7 @@ def _property(document: Document, item: SchemaProperty, path: str, spelling: Spe
         logical_type=item.logicalType,
         physical_type=item.physicalType,
         description=_one_line(item.description),
-        options=_options(document, item.logicalTypeOptions, f"{path}.logicalTypeOptions"),
+        options=options,
         required=item.required is True,
         unique=item.unique is True,
         key_position=_position(document, path, item.primaryKey, item.primaryKeyPosition, "primaryKey"),
@@ -134,16 +140,39 @@ def _property(document: Document, item: SchemaProperty, path: str, spelling: Spe
         enum=tuple(entry.value for entry in item.enum or () if entry.value is not None),
         checks=read_checks(item.quality, document=document, path=path, column=item.name),
         spelling=read_spelling(custom, spelling),
+        members=tuple(
+            replace(member, required=member.required or member.name in options.required)
+            for member in (
+                _inner(document, inner, f"{path}.properties[{position}]")
+                for position, inner in enumerate(item.properties or ())
+            )
+        ),
+        items=_inner(document, item.items, f"{path}.items") if item.items is not None else None,
         derived=item.transformLogic,
         source=document.at(path),
     )
+
+
+def _inner(document: Document, item: SchemaProperty, path: str) -> Property:
+    """A property inside an object or an array: it is no column, so what concerns columns is refused."""
+    for name in ("primaryKey", "partitioned", "unique", "transformLogic", "relationships"):
+        if getattr(item, name):
+            raise document.at(f"{path}.{name}").error(f"{name} inside a nested property", "remove it, or flatten")
+    found = _property(document, item, path, Spelling())
+    for check in found.checks:
+        if check.kind not in ROW_METRICS or not check.limit.is_none:
+            raise check.source.error(f"{check.kind} inside a nested property", "allow no row: `mustBe: 0`")
+    return found
 
 
 def _options(document: Document, options: dict[str, Any] | None, path: str) -> Options:
     for name in options or ():
         if name not in _OPTIONS:
             raise document.at(f"{path}.{name}").error(f"unknown option {name!r}", _nearest(name, _OPTIONS))
-    return Options(**{_OPTIONS[name]: value for name, value in (options or {}).items() if _OPTIONS[name]})
+    found: dict[str, Any] = {_OPTIONS[name]: value for name, value in (options or {}).items() if _OPTIONS[name]}
+    if isinstance(required := found.get("required"), list):
+        found["required"] = tuple(required)
+    return Options(**found)
 
 
 def _position(document: Document, path: str, flag: bool | None, position: int | None, name: str) -> int | None:

@@ -51,6 +51,9 @@ REJECTS: tuple[tuple[str, str], ...] = (
 # as the text of a JSON object. No header name: a file's own `_sluice_extra` is one of the unknown columns.
 EXTRA = "_sluice_extra"
 
+# What an expression calls a cell of which it says what is wrong.
+CELL = '"_sluice_cell"'
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
@@ -89,6 +92,7 @@ class Column:
     type: str
     cast: str
     required: bool = False
+    explain: str = ""  # DuckDB expression over CELL: what is wrong with a text that `cast` refuses; "" says `expected`
     expected: str = ""  # for messages: "decimal(6,1)", "date like 2024-02-29"
     description: str = ""
     id: str | None = None  # the property's `id`: a column keeps it under another name (`evolution`)

@@ -44,6 +44,7 @@ def rules_of(item: Property, kind: str, *, key: bool) -> Iterator[Rule]:
         yield _rule(item, "required", "{column} IS NOT NULL", "a value")
     yield from _limits(item, kind)
     yield from _lengths(item, kind)
+    yield from _items(item, kind)
     if item.options.pattern is not None:
         yield _pattern(item, kind, item.options.pattern)
     yield from _format(item, kind)
@@ -93,6 +94,30 @@ def _lengths(item: Property, kind: str) -> Iterator[Rule]:
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise item.source.error(f"property {item.name}: {name} is {value!r}", "write a whole number from 0")
         yield _rule(item, name, f"length({{column}}) {operator} {value}", f"{words} {value} characters")
+
+
+def _items(item: Property, kind: str) -> Iterator[Rule]:
+    options = item.options
+    for name, value, operator, words in (
+        ("minItems", options.min_items, ">=", "at least"),
+        ("maxItems", options.max_items, "<=", "at most"),
+        ("uniqueItems", options.unique_items, "", ""),
+    ):
+        if value is None or value is False:
+            continue
+        if item.items is None:
+            raise item.source.error(f"property {item.name}: {name} does not apply to {kind}", "use logicalType array")
+        if name == "uniqueItems":
+            given = "list_filter({column}, lambda item: item IS NOT NULL)"
+            yield _rule(item, name, f"len(list_distinct({given})) = len({given})", "each item once")
+        elif isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise item.source.error(f"property {item.name}: {name} is {value!r}", "write a whole number from 0")
+        else:
+            yield _rule(item, name, f"len({{column}}) {operator} {value}", f"{words} {value} items")
+    if options.required:
+        names = {member.name for member in item.members}
+        if missing := [name for name in options.required if name not in names]:
+            raise item.source.error(f"property {item.name}: required names {missing[0]!r}", "name its properties")
 
 
 def _format(item: Property, kind: str) -> Iterator[Rule]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 from sluice.contract.model import Property
+from sluice.contract.sql import quote
 
 MAX_PRECISION = 38
 _DUCKDB = {
@@ -47,9 +50,21 @@ _ICEBERG_DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)")
 
 def duckdb_type(iceberg_type: str) -> str:
     """The DuckDB type that holds a column of an Iceberg type. Raises KeyError for a type that no plan uses."""
+    if iceberg_type.startswith("{"):
+        return _nested(json.loads(iceberg_type))
     if found := _ICEBERG_DECIMAL.fullmatch(iceberg_type):
         return f"DECIMAL({found[1]},{found[2]})"
     return _DUCKDB[iceberg_type]
+
+
+def _nested(kind: Any) -> str:
+    """The DuckDB type of a type in Iceberg's JSON form."""
+    if isinstance(kind, str):
+        return duckdb_type(kind)
+    if kind["type"] == "list":
+        return f"{_nested(kind['element'])}[]"
+    members = ", ".join(f"{quote(field['name'])} {_nested(field['type'])}" for field in kind["fields"])
+    return f"STRUCT({members})"
 
 
 def decimal_parts(iceberg_type: str) -> tuple[int, int] | None:

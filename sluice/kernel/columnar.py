@@ -43,7 +43,8 @@ def open_parquet(
         raise refuse("file.limit", f"{size} bytes, {rows} rows and {len(described)} columns are too many")
     names = [name for name, *_ in described]
     cells = positions(names, plan, key=source.key)
-    return parquet_records(path, names=names, cells=cells, extras=unknown_positions(names, plan))
+    kinds = [kind for _, kind, *_ in described]
+    return parquet_records(path, names=names, kinds=kinds, cells=cells, extras=unknown_positions(names, plan))
 
 
 def _unpacked(source: SourceFile, plan: Plan, scratch: Path, limits: Limits) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sluice.contract.plan import PROVENANCE, Column, Plan, Rule
+from sluice.contract.plan import CELL, PROVENANCE, Column, Plan, Rule
 from sluice.contract.sql import literal, quote
 from sluice.kernel.outcome import SourceFile
 from sluice.kernel.records import Records
@@ -146,6 +146,8 @@ def _column_breaches(
     unless = "_sluice_fault IS NOT NULL"
     if (flag := given.get(column.source or "")) and column.type != "string":
         reason = f"{literal(f'expected {column.expected or column.type}, got ')} || {shown}"
+        if column.explain:
+            reason = f"coalesce({column.explain.replace(CELL, value)}, {reason})"
         sound = f"NOT {flag} OR {name} IS NOT NULL"
         yield _Breach(column=column.name, rule="type", sound=sound, reason=reason, value=value)
         unless += f" OR NOT ({sound})"

@@ -12,6 +12,7 @@ import duckdb
 
 from sluice.contract.plan import Column, PartitionField, Plan
 from sluice.contract.sql import literal, quote
+from sluice.kernel.fields import field_ids_option
 
 _PERIODS = {
     "year": "year({0})",
@@ -50,7 +51,7 @@ def write_parquet(
     folder.mkdir(parents=True)
     options = ["FORMAT parquet", "COMPRESSION zstd", "RETURN_STATS"]
     if field_ids:
-        options.append(f"FIELD_IDS {{{', '.join(f'{quote(name)}: {number}' for name, number in field_ids.items())}}}")
+        options.append(f"FIELD_IDS {field_ids_option(field_ids)}")
     target = folder / "part.parquet"
     query = select
     names = [_PART.format(number) for number in range(len(partitions))]

@@ -107,21 +107,29 @@ def csv_records(
 
 
 def parquet_records(
-    path: Path, *, names: Sequence[str], cells: Mapping[str, int], extras: Mapping[str, int]
+    path: Path, *, names: Sequence[str], kinds: Sequence[str], cells: Mapping[str, int], extras: Mapping[str, int]
 ) -> Records:
-    """Read a Parquet file; each value becomes the text that a file of text would have for it."""
+    """Read a Parquet file; each value becomes the text that a file of text would have for it.
+
+    `kinds` are the DuckDB types of the columns: nested ones are written as JSON.
+    """
     columns = cell_names(len(names))
     values = ", ".join(f"{quote(name)} AS {column}" for name, column in zip(names, columns, strict=True))
     sql = f"""
         SELECT file_row_number + 1 AS _sluice_row, NULL::VARCHAR AS _sluice_fault, {values}
         FROM read_parquet($path, file_row_number = true, hive_partitioning = false)"""
     record = ", ".join(f"{quote(name)} := {column}" for name, column in zip(names, columns, strict=True))
-    taking, bound = taken(extras, [f"CAST({column} AS VARCHAR)" for column in columns])
+    nested = [kind.endswith("]") or kind.startswith(("STRUCT(", "MAP(")) for kind in kinds]
+    texts = [
+        f"CAST({f'to_json({column})' if inside else column} AS VARCHAR)"
+        for column, inside in zip(columns, nested, strict=True)
+    ]
+    taking, bound = taken(extras, texts)
     return Records(
         sql=sql,
         parameters={"path": str(path)} | bound,
         columns=columns,
-        cells={name: f"CAST({columns[at]} AS VARCHAR)" for name, at in cells.items()} | taking,
+        cells={name: texts[at] for name, at in cells.items()} | taking,
         raw=f"CAST(to_json(struct_pack({record})) AS VARCHAR)",
     )
 

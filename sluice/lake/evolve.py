@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 
 from pyiceberg.exceptions import ResolveError
 from pyiceberg.schema import promote
+from pyiceberg.types import ListType, StructType
 
 from sluice.errors import ContractError
 
 if TYPE_CHECKING:
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
-    from pyiceberg.types import NestedField
+    from pyiceberg.types import IcebergType, NestedField
 
     from sluice.contract.plan import Plan
 
@@ -85,7 +86,7 @@ def evolve(table: Table, plan: Plan, schema: Schema, *, properties: Mapping[str,
 def _unchanged(table: Table, plan: Plan, schema: Schema) -> Table:
     """The table as it is, for a plan that is older than its shape, if it still has all that the plan writes."""
     have = {field.name: field.field_type for field in table.schema().fields}
-    if any(have.get(field.name) != field.field_type for field in schema.fields if field.field_type.is_primitive):
+    if any(shape_of(have.get(field.name)) != shape_of(field.field_type) for field in schema.fields):
         raise ContractError(
             f"contract {plan.version} is older than {table.properties[CONTRACT]}, which shaped the table",
             file=table.name()[-1],
@@ -93,6 +94,17 @@ def _unchanged(table: Table, plan: Plan, schema: Schema) -> Table:
             remedy="deploy the newer contract, or give this one a higher version",
         )
     return table
+
+
+def shape_of(kind: IcebergType | None) -> object:
+    """A type without the ids of its fields, for comparing."""
+    match kind:
+        case StructType():
+            return [(field.name, shape_of(field.field_type)) for field in kind.fields]
+        case ListType():
+            return [shape_of(kind.element_type)]
+        case _:
+            return kind
 
 
 def column_ids(plan: Plan, ids: Mapping[str, int]) -> str:
@@ -141,7 +153,7 @@ def _renames(table: Table, plan: Plan) -> Mapping[str, str]:
 def _must_widen(table: Table, have: NestedField, want: NestedField) -> bool:
     if have.field_type == want.field_type:
         return False
-    if not (have.field_type.is_primitive or want.field_type.is_primitive):
+    if shape_of(have.field_type) == shape_of(want.field_type):
         return False  # nested types differ in the ids that the table gave to their fields
     try:
         promote(have.field_type, want.field_type)

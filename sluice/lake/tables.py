@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.partitioning import PartitionField, PartitionSpec
-from pyiceberg.schema import Schema
+from pyiceberg.schema import Schema, assign_fresh_schema_ids
 from pyiceberg.transforms import parse_transform
 from pyiceberg.types import NestedField
 
@@ -71,7 +71,8 @@ def ensure(catalog: GlueCatalog, plan: Plan, *, database: str, lake_bucket: str)
 
 def schema_of(columns: Sequence[tuple[str, str, str]]) -> Schema:
     """Build the Iceberg schema of (name, type, description) columns; all of them optional."""
-    return Schema(*(_field(at, *column) for at, column in enumerate(columns, start=1)))
+    # Types in plans number their own fields from 1; in a table each field has a number of its own.
+    return assign_fresh_schema_ids(Schema(*(_field(at, *column) for at, column in enumerate(columns, start=1))))
 
 
 def partition_of(plan: Plan, schema: Schema) -> PartitionSpec:
@@ -167,9 +168,14 @@ def _field(field_id: int, name: str, type_text: str, description: str) -> Nested
 
 
 def _ids(table: Table, columns: Sequence[tuple[str, str, str]]) -> Mapping[str, int]:
-    """Field ids of the plan's columns. A table may have more: those that the contract gave up."""
+    """Field ids of the plan's columns, and of what is inside them by its path: `address.zip`, `tags.element`.
+
+    A table may have more: those that the contract gave up.
+    """
     schema = table.schema()
-    return {name: schema.find_field(name).field_id for name, *_ in columns}
+    ids = {path: number for number in schema.field_ids if (path := schema.find_column_name(number))}
+    wanted = {name for name, *_ in columns}
+    return {path: number for path, number in ids.items() if path.partition(".")[0] in wanted}
 
 
 def _undescribed(columns: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str, str]]:

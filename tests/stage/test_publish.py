@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from pyiceberg.io import InputFile
 
-from sluice.contract.plan import Rule
-from sluice.errors import StaleRunError
+from sluice.contract.plan import PROVENANCE, Rule
+from sluice.errors import ContractError, StaleRunError
 from sluice.kernel.outcome import LoadSummary, RejectCount
 from sluice.lake.pruning import holding
+from sluice.lake.tables import ensure
 from sluice.stages.holding import held_back
 from tests.stage.core_world import ITEMS, MERGED, Crash, World, csv, faults
 from tests.stage.moto_server import moto_server
+from tests.unit.contract_case import compiled
 
 JANUARY, FEBRUARY = "2024-01-10", "2024-02-10"
 
@@ -217,3 +220,30 @@ def test_the_share_of_rejects_is_judged_by_object() -> None:
     assert held_back(account, replace(ITEMS, max_reject_share=0.19)) is not None
     stopped = replace(account, stops=(RejectCount(column="id", rule="minimum", rows=1),))
     assert held_back(stopped, ITEMS) is not None
+
+
+def test_nested_columns_are_read_back_by_field_id_after_a_rewrite(endpoint: str) -> None:
+    tags = {"name": "tags", "logicalType": "array", "items": {"logicalType": "string"}}
+    place = {"name": "place", "logicalType": "object", "properties": [{"name": "zip", "logicalType": "string"}, tags]}
+    plan = compiled(
+        [{"name": "id", "logicalType": "integer", "primaryKey": True}, place, tags], format="json", mode="merge"
+    )
+    world = World(endpoint, plan)
+
+    def record(number: int, text: str) -> str:
+        return json.dumps({"id": number, "place": {"zip": text, "tags": [text]}, "tags": [text, None]}) + "\n"
+
+    world.load(world.put("a.json", record(1, "a") + record(2, "b")))
+    world.load(world.put("b.json", record(2, "c")))  # the file with 1 and 2 is written again without 2
+    assert world.rows() == [
+        (1, {"zip": "a", "tags": ["a"]}, ["a", None]),
+        (2, {"zip": "c", "tags": ["c"]}, ["c", None]),
+    ]
+    table = world.services.catalog.load_table((world.settings.database, "things"))
+    assert len(set(table.schema().field_ids)) == 3 + 4 + len(PROVENANCE)
+    other = compiled([{"name": "id", "logicalType": "integer", "primaryKey": True}, place, {**tags, "items": place}])
+    with pytest.raises(ContractError, match="column tags is list<string>"):
+        ensure(
+            world.services.catalog, replace(other, version="2.0.0", mode="merge"),
+            database=world.settings.database, lake_bucket=world.settings.lake_bucket,
+        )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ def contract(properties: list[dict[str, Any]], *, quality: list[dict[str, Any]] 
         "status": "active",
         "schema": [table],
     }
-    return yaml.safe_dump(document, sort_keys=False)
+    return yaml.safe_dump(json.loads(json.dumps(document)), sort_keys=False)  # a part used twice would be an alias
 
 
 def compiled(properties: list[dict[str, Any]], **more: Any) -> Plan:

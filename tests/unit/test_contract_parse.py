@@ -263,12 +263,12 @@ REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
         "without a primary key",
         "schema[0]",
     ),
-    "nested": (
-        lambda d: prop(d, 1).update(logicalType="object", properties=[]),
-        "nested types",
-        "properties[1].properties",
+    "map": (
+        lambda d: prop(d, 1).update(logicalType="map", map={"key": {}, "value": {}}),
+        "maps are not supported",
+        "properties[1].map",
     ),
-    "array": (lambda d: prop(d, 1).update(logicalType="array"), "'array' is not supported yet", "properties[1]"),
+    "array of nothing": (lambda d: prop(d, 1).update(logicalType="array"), "an array without items", "properties[1]"),
     "no type": (lambda d: prop(d, 1).pop("logicalType"), "no logicalType", "properties[1]"),
     "relationship": (
         lambda d: prop(d, 1).update(relationships=[{"to": "a.b"}]),
