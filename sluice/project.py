@@ -13,11 +13,14 @@ from sluice.contract.compile import compile_plan
 from sluice.contract.evolution import refuse_unsaid
 from sluice.contract.odcs import parse
 from sluice.contract.plan import PROVENANCE, REJECTS, Plan
+from sluice.contract.selection import read_selection, with_selection
 from sluice.errors import ContractError
+from sluice.kernel.rehearse import rehearse
 from sluice.warehouse.mart import Mart
 from sluice.warehouse.parse import compile_marts
 
 CONTRACT_SUFFIX = ".odcs.yaml"
+TRANSFORMS = "transforms"
 RELEASED = "released"  # folder in contracts/ with the contracts as readers know them (`sluice diff --release`)
 
 
@@ -30,8 +33,16 @@ class Project:
 
 
 def load_plan(path: Path) -> Plan:
-    """Compile one contract file. Raises ContractError, also where the file name does not name the dataset."""
-    plan = compile_plan(parse(path.read_text(encoding="utf-8"), file=str(path)))
+    """Compile one contract file, with its transform if there is one, and try the plan on no rows.
+
+    Raises ContractError, also where the file name does not name the dataset.
+    """
+    dataset = parse(path.read_text(encoding="utf-8"), file=str(path))
+    if (transform := _transform(path, dataset.name)) is not None:
+        selection = read_selection(transform.read_text(encoding="utf-8"), file=str(transform))
+        dataset = with_selection(dataset, selection)
+    plan = compile_plan(dataset)
+    rehearse(plan, file=str(path))
     if path.name != plan.dataset + CONTRACT_SUFFIX:
         raise ContractError(
             f"the contract describes dataset {plan.dataset!r}",
@@ -39,6 +50,15 @@ def load_plan(path: Path) -> Plan:
             remedy=f"name the file {plan.dataset}{CONTRACT_SUFFIX}",
         )
     return plan
+
+
+def _transform(contract: Path, dataset: str) -> Path | None:
+    """The file `transforms/<dataset>.sql` beside the folder of contracts, or in it (for released ones)."""
+    for folder in (contract.parent, contract.absolute().parent.parent):
+        path = folder / TRANSFORMS / f"{dataset}.sql"
+        if path.is_file():
+            return path
+    return None
 
 
 def load_project(root: Path) -> Project:
@@ -49,6 +69,11 @@ def load_project(root: Path) -> Project:
     plans = {plan.dataset: plan for plan in map(load_plan, sorted((root / "contracts").glob("*" + CONTRACT_SUFFIX)))}
     if not plans:
         raise ContractError("no contract found", file=str(root / "contracts"), remedy="add <dataset>.odcs.yaml")
+    for path in sorted((root / TRANSFORMS).glob("*")):
+        if path.suffix != ".sql" or path.stem not in plans:
+            raise ContractError(
+                "a transform without a contract", file=str(path), remedy="name it <dataset>.sql after a contract"
+            )
     for plan in plans.values():
         path = root / "contracts" / RELEASED / f"{plan.dataset}{CONTRACT_SUFFIX}"
         if path.is_file():

@@ -16,6 +16,7 @@ from sluice.contract.model import Dataset, Property, Spelling
 from sluice.contract.nested import is_nested, nested_cast, nested_rules, nested_type
 from sluice.contract.plan import EXTRA, Column, PartitionField, Plan, Rule
 from sluice.contract.rules import rules_of
+from sluice.contract.selection import condition_rule
 from sluice.contract.sql import quote
 from sluice.contract.types import iceberg_type
 
@@ -174,6 +175,9 @@ def _rules(dataset: Dataset, kinds: dict[str, str], key: tuple[Property, ...]) -
         yield from rules_of(item, kinds[item.name], key=item in key)
         if is_nested(item):
             yield from nested_rules(item)
+    sources = frozenset(item.name for item in dataset.properties if item.derived is None)
+    if (kept := condition_rule(dataset, sources)) is not None:
+        yield kept
 
 
 def _check_nested(dataset: Dataset, key: tuple[Property, ...]) -> None:

@@ -36,18 +36,23 @@ _NOT_SCALAR = (exp.Query, exp.Table, exp.Window, exp.AggFunc, exp.Star, exp.Lamb
 
 def derived_expression(item: Property, kind: str, sources: frozenset[str]) -> str:
     """Check and write the expression of a derived property, cast to its type; NULL where computing it fails."""
-    text = item.derived or ""
     try:
-        tree = _parsed(text)
-        _check_columns(tree, sources)
-        written = tree.sql(dialect="duckdb", identify=True, comments=False)
-        refuse_unknown_words(written)
+        written = checked_expression(item.derived or "", sources)
     except ValueError as error:
         raise item.source.error(
             f"property {item.name}: transformLogic: {error}",
             "write one DuckDB expression over columns that come from the file, such as round(distance * 1.609344)",
         ) from error
     return f"TRY(CAST({written} AS {duckdb_type(kind)}))"
+
+
+def checked_expression(text: str, sources: frozenset[str]) -> str:
+    """Parse one scalar expression over the columns `sources` and write it again. Raises ValueError with the reason."""
+    tree = _parsed(text)
+    _check_columns(tree, sources)
+    written = tree.sql(dialect="duckdb", identify=True, comments=False)
+    refuse_unknown_words(written)
+    return written
 
 
 def _parsed(text: str) -> exp.Condition:

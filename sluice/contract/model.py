@@ -146,4 +146,6 @@ class Dataset:
     extra_column: str | None = None  # the property that takes what the contract does not name
     properties: tuple[Property, ...] = ()
     checks: tuple[Check, ...] = ()  # of the whole object
+    condition: str | None = None  # of a transform: rows on which it is not true are rejects
+    condition_source: Source | None = None
     source: Source
