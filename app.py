@@ -52,7 +52,7 @@ def compose(project: Project, *, before_synth: Callable[[cdk.App], None] | None 
     with TemporaryDirectory(prefix="sluice-assets-") as folder:
         assets = assemble(project, root=ROOT, target=Path(folder), packaged=settings.packaged)
         lake = Lake(app, f"{settings.name}-lake", settings=settings)
-        flow = Flow(app, f"{settings.name}-flow", lake=lake, settings=settings, assets=assets)
+        flow = Flow(app, f"{settings.name}-flow", lake=lake, settings=settings, assets=assets, plans=project.plans)
         if settings.hardened:
             harden(lake, flow, settings=settings)
         for key, value in {"application": "sluice", "environment": settings.environment, **settings.tags}.items():

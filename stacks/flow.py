@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import Annotations, CfnOutput, Environment, Stack
 from constructs import Construct
 
+from sluice.contract.plan import Plan
 from stacks.acknowledged import acknowledge, acknowledge_wildcards
 from stacks.assets import Assets
 from stacks.ingest import Ingest
@@ -18,7 +21,16 @@ from stacks.warehouse import Warehouse
 class Flow(Stack):
     """Files come in through ingest, the pipeline publishes tables, the warehouse builds marts, operations watches."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, lake: Lake, settings: Settings, assets: Assets) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        lake: Lake,
+        settings: Settings,
+        assets: Assets,
+        plans: Mapping[str, Plan],
+    ) -> None:
         place = Environment(account=settings.account, region=settings.region)
         super().__init__(scope, construct_id, env=place, description="Sluice: ingest, pipeline, warehouse, operations")
         if not settings.packaged:
@@ -43,7 +55,15 @@ class Flow(Stack):
             self, "Ingest", lake=lake, run=pipeline.run, settings=settings, assets=assets, environment=environment
         )
         warehouse = Warehouse(self, "Warehouse", lake=lake, settings=settings, assets=assets, environment=environment)
-        Operations(self, "Operations", ingest=ingest, pipeline=pipeline, warehouse=warehouse, settings=settings)
+        Operations(
+            self,
+            "Operations",
+            ingest=ingest,
+            pipeline=pipeline,
+            warehouse=warehouse,
+            plans=plans,
+            settings=settings,
+        )
         acknowledge_wildcards(self)
         acknowledge(self, "The CDK lets a resource depend on a role that it also refers to", "W3005")
         if not settings.hardened:

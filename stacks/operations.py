@@ -1,8 +1,11 @@
-"""What people are told, and what they look at. Alarms watch symptoms: an error that a retry mended wakes nobody."""
+"""What people are told, and what they look at. Which alarms there are is in `alarms.py`, the page in `dashboard.py`."""
 
 from __future__ import annotations
 
-from aws_cdk import Duration, Stack
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
@@ -13,13 +16,13 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from sluice.contract.plan import Plan
+from stacks.alarms import Watch, watches
 from stacks.dashboard import dashboard
 from stacks.ingest import Ingest
 from stacks.pipeline import Pipeline
 from stacks.settings import Settings
 from stacks.warehouse import Warehouse
-
-_PERIOD = Duration.minutes(5)
 
 
 class Operations(Construct):
@@ -33,6 +36,7 @@ class Operations(Construct):
         ingest: Ingest,
         pipeline: Pipeline,
         warehouse: Warehouse,
+        plans: Mapping[str, Plan],
         settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -49,50 +53,30 @@ class Operations(Construct):
         if settings.alarm_mail:
             self.topic.add_subscription(subscriptions.EmailSubscription(settings.alarm_mail))
 
-        self._alarm(
-            "DeadLetters",
-            ingest.dead_letters.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
-            "Events that ingest could not read or register",
-        )
-        for name, queue in (("Ingest", ingest.undelivered), ("Marts", warehouse.undelivered)):
-            self._alarm(
-                f"{name}Undelivered",
-                queue.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
-                "Events that EventBridge could not deliver",
-            )
-        self._alarm(
-            "QueueAge",
-            ingest.queue.metric_approximate_age_of_oldest_message(period=_PERIOD, statistic="Maximum"),
-            "Uploads wait for ingest (seconds)",
-            above=settings.queue_age_alarm,
-        )
-        # The stages of a run and of marts are watched through their machines, which retry. Nobody retries these two.
-        for stage in (ingest.ingest, ingest.reconcile):
-            name, function = stage.node.id, stage.function
-            self._alarm(f"{name}Errors", function.metric_errors(period=_PERIOD), f"{name} fails")
-            self._alarm(f"{name}Throttles", function.metric_throttles(period=_PERIOD), f"{name} is held back")
-        for name, machine in (("Run", pipeline.run.machine), ("Marts", warehouse.marts.machine)):
-            self._alarm(f"{name}Failed", machine.metric_failed(period=_PERIOD), f"{name} failed, wholly or in part")
-            self._alarm(f"{name}TimedOut", machine.metric_timed_out(period=_PERIOD), f"{name} took too long")
-        self._tell_of_failed_jobs(pipeline.spark.job.job_name, undelivered=ingest.undelivered)
-        dashboard(self, "Dashboard", ingest=ingest, pipeline=pipeline, warehouse=warehouse, settings=settings)
+        rule = self._tell_of_failed_jobs(pipeline.spark.job.job_name, undelivered=ingest.undelivered)
+        parts: dict[str, Any] = {"ingest": ingest, "pipeline": pipeline, "warehouse": warehouse, "settings": settings}
+        alarms = [self._alarm(watch, settings.runbooks) for watch in watches(**parts, job_failed=rule, plans=plans)]
+        dashboard(self, "Dashboard", **parts, alarms=alarms)
 
-    def _alarm(self, name: str, metric: cloudwatch.IMetric, description: str, *, above: int = 0) -> None:
+    def _alarm(self, watch: Watch, runbooks: str) -> cloudwatch.Alarm:
+        missing = cloudwatch.TreatMissingData
+        comparison = cloudwatch.ComparisonOperator
         alarm = cloudwatch.Alarm(
             self,
-            name,
-            metric=metric,
-            alarm_description=description,
-            threshold=above,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            watch.name,
+            metric=watch.metric,
+            alarm_description=f"{watch.says}. What to do: {runbooks}/{watch.page}.md",
+            threshold=watch.threshold,
+            comparison_operator=comparison.LESS_THAN_THRESHOLD if watch.below else comparison.GREATER_THAN_THRESHOLD,
             evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=missing.BREACHING if watch.silence_breaches else missing.NOT_BREACHING,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
+        return alarm
 
-    def _tell_of_failed_jobs(self, job_name: str, *, undelivered: sqs.IQueue) -> None:
-        """Glue publishes no metric of failed runs, but an event for each."""
-        events.Rule(
+    def _tell_of_failed_jobs(self, job_name: str, *, undelivered: sqs.IQueue) -> events.Rule:
+        """Glue publishes no metric of failed runs, but an event for each. The event says more than the alarm will."""
+        return events.Rule(
             self,
             "JobFailed",
             event_pattern=events.EventPattern(

@@ -77,8 +77,17 @@ class Settings:
     results_days: int = 7
     access_log_days: int = 365  # hardened
     object_lock_days: int = 30  # hardened: so long a delivered version cannot be deleted
+
+    # When to wake somebody (stacks/alarms.py), and where the pages lie that say what to do then.
     alarm_mail: str | None = None
-    queue_age_alarm: int = 900
+    runbooks: str = "docs/runbooks"  # a folder, or the address of it in your repository
+    queue_age_alarm: int = 900  # seconds
+    stuck_alarm: int = 2 * 3600  # seconds that a load may wait
+    slow_share: float = 0.8  # of a function's time limit
+    reject_share_alarm: float = 0.05  # of a run's rows
+    volume_alarm: float = 5.0  # times more or fewer rows an object than usual
+    conflicts_alarm: int = 5  # in an hour
+    daily_dollars_alarm: float = 10.0
 
     hardened: bool = False  # customer keys, a network of its own, access logs, object lock: docs/hardened.md
     allow_data_loss: bool = False  # one of two keys: see may_lose_data
@@ -138,13 +147,15 @@ def settings_from(context: Callable[[str], Any]) -> Settings:
     return replace(settings, **changes)
 
 
-def _like(default: object, value: object, key: str) -> bool | int | str:
+def _like(default: object, value: object, key: str) -> bool | int | float | str:
     """Context arrives as text from the command line and as JSON values from cdk.json."""
     try:
         if isinstance(default, bool):
             return {"true": True, "false": False}[str(value).lower()]
         if isinstance(default, int):
             return int(str(value))
+        if isinstance(default, float):
+            return float(str(value))
         if default is None or isinstance(default, str):
             return str(value)
     except (KeyError, ValueError) as error:

@@ -152,7 +152,9 @@ def test_failed_group_or_mart_still_fails_its_execution_so_that_an_alarm_sees_it
         if alarm.properties["Namespace"] == "AWS/States"
     }
     ids = [templates.at(path).logical_id for path in MACHINES]
-    assert alarmed == {(name, metric) for name in ids for metric in ("ExecutionsFailed", "ExecutionsTimedOut")}
+    assert alarmed == {
+        (name, metric) for name in ids for metric in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
+    }
 
 
 def test_errors_that_retries_cannot_mend_are_named_as_the_code_names_them(templates: Templates) -> None:
