@@ -20,7 +20,7 @@ LIMIT_MIB = 250  # unzipped, code included: AWS Lambda quotas
 PYTHON, PLATFORM = "3.13", "aarch64-manylinux_2_28"  # as stage_function.py deploys them
 
 _POWERTOOLS = ("aws-lambda-powertools",)
-_KERNEL = (*_POWERTOOLS, "duckdb", "zstandard")
+_KERNEL = (*_POWERTOOLS, "duckdb", "openpyxl", "zstandard")
 _TABLES = (*_POWERTOOLS, "pyiceberg", "pyarrow")
 STAGES: Mapping[Stage, tuple[str, ...]] = MappingProxyType(
     {

@@ -17,7 +17,7 @@ from stacks.assets import Assets
 from stacks.settings import Settings, WorkerType
 
 # What the kernel needs beyond Glue's own packages, in the versions that this synth runs with and the tests ran with.
-_MODULES = ("duckdb", "zstandard")
+_MODULES = ("duckdb", "openpyxl", "zstandard")
 # Units that a worker is charged as: docs.aws.amazon.com/glue/latest/dg/worker-types.html
 _DPU: Mapping[WorkerType, int] = MappingProxyType({"G_1X": 1, "G_2X": 2, "G_4X": 4, "G_8X": 8})
 

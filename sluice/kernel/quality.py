@@ -1,4 +1,4 @@
-"""Checks of an object as a whole: what they measure in its accepted rows, and what a number means for a check.
+"""Checks of an object as a whole: what they measure in its accepted rows. `verdict` says what a number means for one.
 
 Measuring reads files, judging is pure: who adds up the shares of an object judges afterwards.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 import duckdb
@@ -20,23 +20,6 @@ from sluice.kernel.partition import Written
 from sluice.kernel.repeats import scan
 
 _Found = Mapping[int, int | float | None]  # by the check's place in the plan
-
-
-@dataclass(frozen=True, kw_only=True)
-class BrokenCheck:
-    """A check that an object breaks, in words."""
-
-    check: ObjectCheck
-    sentence: str
-
-
-def broken_checks(summary: LoadSummary, plan: Plan) -> tuple[BrokenCheck, ...]:
-    """Return the checks of the plan that the object breaks, in their order. What could not be computed is broken."""
-    return tuple(
-        BrokenCheck(check=check, sentence=_sentence(check, value, summary.rows_accepted))
-        for check, value in ((plan.checks[measure.check], measure.value) for measure in summary.measures)
-        if value is None or not _holds(check, _compared(check, value, summary.rows_accepted))
-    )
 
 
 def needs_whole_objects(plan: Plan) -> bool:
@@ -128,32 +111,3 @@ def _answer(
     if isinstance(value, Decimal | float):
         return float(value)
     return int(value) if isinstance(value, int) else None
-
-
-def _compared(check: ObjectCheck, value: float, rows: int) -> float:
-    return 100 * value / max(rows, 1) if check.percent else value
-
-
-def _holds(check: ObjectCheck, value: float) -> bool:
-    first, last = check.bounds[0], check.bounds[-1]
-    return {
-        "mustBe": value == first,
-        "mustNotBe": value != first,
-        "mustBeGreaterThan": value > first,
-        "mustBeGreaterOrEqualTo": value >= first,
-        "mustBeLessThan": value < first,
-        "mustBeLessOrEqualTo": value <= first,
-        "mustBeBetween": first <= value <= last,
-        "mustNotBeBetween": not first <= value <= last,
-    }[check.operator]
-
-
-def _sentence(check: ObjectCheck, value: float | None, rows: int) -> str:
-    what = (
-        f"{check.name} of {check.column or ', '.join(check.columns)}" if check.column or check.columns else check.name
-    )
-    unit = " percent" if check.percent else ""
-    bounds = " and ".join(map(str, check.bounds))
-    words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in check.operator)
-    found = "nothing that can be computed" if value is None else f"{_compared(check, value, rows):g}{unit}"
-    return f"{what} {words} {bounds}{unit}, got {found}"

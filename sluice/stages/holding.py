@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sluice.contract.plan import Plan
 from sluice.kernel.outcome import LoadSummary
-from sluice.kernel.quality import broken_checks
+from sluice.kernel.verdict import broken_checks
 
 
 def held_back(summary: LoadSummary, plan: Plan) -> str | None:

@@ -9,7 +9,8 @@ import pytest
 
 from sluice.contract.plan import Plan
 from sluice.kernel.outcome import LoadSummary, Measure
-from sluice.kernel.quality import added, broken_checks
+from sluice.kernel.quality import added
+from sluice.kernel.verdict import broken_checks
 from sluice.stages.holding import held_back
 from tests.unit.contract_case import compiled
 from tests.unit.kernel_case import run
