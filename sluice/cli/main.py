@@ -13,14 +13,17 @@ from sluice.cli.query import query
 from sluice.cli.rejects import rejects
 from sluice.cli.runs import runs
 from sluice.cli.up import up
+from sluice.cli.where import Anywhere, choose
 
 app = typer.Typer(
     name="sluice",
+    cls=Anywhere,
     help="Files dropped into S3 become tables that people can trust.",
     epilog="Exit codes: 0 fine, 1 the data broke its contract, 2 wrong usage, contract or statement, 3 AWS failed.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and with them rows
 )
+app.callback()(choose)
 for command in (demo, up, put, runs, rejects, query, check, init, diff):
     app.command()(command)

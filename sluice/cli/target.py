@@ -1,6 +1,7 @@
-"""Which AWS a command talks to: the names of its parts, read from the environment that `sluice up` prints.
+"""Which AWS a command talks to: the names of its parts.
 
-On a real account the same names are the outputs of the deployed stacks. No client is made before it is asked for.
+Offline they stand in the environment that `sluice up` prints. Of a deployment (`--env dev`, or SLUICE_ENV) they are the
+outputs of its stacks, which CloudFormation tells. No client is made before it is asked for.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ _NAMES = {
     "database": "SLUICE_DATABASE",
     "workgroup": "SLUICE_WORKGROUP",
 }
+# The stacks of an environment, and the outputs that hold these names (stacks/lake.py, stacks/flow.py).
+_OUTPUTS = {
+    "lake": {"raw_bucket": "RawBucket", "lake_bucket": "LakeBucket", "ledger_table": "LedgerTable"},
+    "flow": {"database": "Database", "workgroup": "WorkGroup"},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +45,19 @@ class Target:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Target:
-        """Read the names. Raises CommandError with those that are missing."""
+        """Read the names, from the stacks of SLUICE_ENV if it is set. Raises CommandError with what is missing."""
+        endpoint = environ.get("AWS_ENDPOINT_URL")
+        if environ.get("SLUICE_ENV"):
+            return cls(**_from_stacks(environ["SLUICE_ENV"]), endpoint=endpoint)
         missing = [name for name in _NAMES.values() if not environ.get(name)]
         if missing:
             raise CommandError(
                 f"No AWS to talk to: {', '.join(missing)} not set.",
                 how="Start the offline AWS with `sluice up` and export what it prints, "
-                "or export the outputs of your deployed stacks.",
+                "or name your deployment: `--env dev --profile NAME`.",
             )
         names = {field: environ[name] for field, name in _NAMES.items()}
-        return cls(**names, endpoint=environ.get("AWS_ENDPOINT_URL"))
+        return cls(**names, endpoint=endpoint)
 
     def session(self) -> boto3.Session:
         """Open a session from the environment: AWS_ENDPOINT_URL, if set, points every client at the offline AWS."""
@@ -71,3 +80,34 @@ class Target:
         from sluice.lake.catalog import connect  # noqa: PLC0415  (a second)
 
         return connect(self.session(), endpoint=self.endpoint)
+
+
+def _from_stacks(environment: str) -> dict[str, str]:
+    """Ask CloudFormation for the names. Raises CommandError if the stacks are not there, or not ours."""
+    import boto3  # noqa: PLC0415  (a third of a second; `check` never needs it)
+    from botocore.exceptions import ClientError, ProfileNotFound  # noqa: PLC0415
+
+    try:
+        stacks = boto3.Session().client("cloudformation")
+    except ProfileNotFound as error:
+        raise CommandError(f"{error}.", how="Name one that `aws configure list-profiles` shows.") from error
+    names: dict[str, str] = {}
+    for part, outputs in _OUTPUTS.items():
+        stack = f"sluice-{environment}-{part}"
+        try:
+            (found,) = stacks.describe_stacks(StackName=stack)["Stacks"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationError":  # how CloudFormation says "there is none"
+                raise
+            raise CommandError(
+                f"There is no stack {stack} in {stacks.meta.region_name}.",
+                how=f"Deploy it (`make deploy ENV={environment}`), or check --env, --profile and the region.",
+            ) from error
+        said = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+        names |= {field: said[output] for field, output in outputs.items() if output in said}
+    if missing := [output for outputs in _OUTPUTS.values() for field, output in outputs.items() if field not in names]:
+        raise CommandError(
+            f"The stacks of {environment} do not put out {', '.join(missing)}.",
+            how=f"Deploy them again (`make deploy ENV={environment}`).",
+        )
+    return names

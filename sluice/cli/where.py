@@ -1,0 +1,50 @@
+"""`--env` and `--profile`: which deployment a command talks to. They may stand anywhere on the line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+_ANYWHERE = ("--env", "--profile")
+
+
+class Anywhere(TyperGroup):
+    """The group of all commands. What says where is the same for each of them, so none has to take it itself."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the line as if `--env` and `--profile` stood before the command."""
+        return super().parse_args(ctx, in_front(args))
+
+
+def in_front(args: Sequence[str]) -> list[str]:
+    """Move the two options and their values to the front. What comes after `--` is no option."""
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            return [*front, *rest, word, *words]
+        name, given, _ = word.partition("=")
+        if name not in _ANYWHERE:
+            rest.append(word)
+        elif given:
+            front.append(word)
+        else:
+            front += [word, *(value for value in [next(words, None)] if value is not None)]
+    return [*front, *rest]
+
+
+def choose(
+    env: Annotated[
+        str | None, typer.Option(help="The deployed environment: dev, staging or prod. Reads its stacks' outputs.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="The profile of your AWS credentials.")] = None,
+) -> None:
+    """Files dropped into S3 become tables that people can trust."""
+    for name, value in (("SLUICE_ENV", env), ("AWS_PROFILE", profile)):
+        if value is not None:
+            os.environ[name] = value
