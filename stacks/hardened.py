@@ -138,7 +138,7 @@ def _log_access(lake: Lake, *, days: int) -> None:
     acknowledge(
         target,
         "It holds the access logs: S3 delivers them to no other encryption, and nobody else writes here",
-        "AwsSolutions-S1", "…-S3BucketLoggingEnabled", "…-S3DefaultEncryptionKMS", "CKV_AWS_18",
+        "…-S3DefaultEncryptionKMS", "CKV_AWS_18",
         "s3_bucket_logging_enabled_check", "s3_bucket_default_encryption_kms_check",
         "s3_event_notifications_enabled_check", "s3_bucket_object_lock_enabled_check",
     )  # fmt: skip

@@ -6,7 +6,7 @@ import json
 import threading
 from dataclasses import dataclass
 from typing import Literal
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape  # nosec B406 (writes XML, reads none)
 
 from sluice.local.request import Request
 

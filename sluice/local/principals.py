@@ -123,4 +123,4 @@ def _named(principal: str, source: str = "") -> Credentials:
     label = "".join(letter for letter in principal.upper() if letter.isalnum())
     mark = hashlib.sha256(source.encode()).hexdigest()[:8].upper() if source else ""
     key = f"LOCAL{label}".ljust(20, "X")[: 20 - len(mark)] + mark
-    return Credentials(access_key=key, secret_key="offline")  # noqa: S106  (opens nothing)
+    return Credentials(access_key=key, secret_key="offline")  # noqa: S106  # nosec B106 (opens nothing)

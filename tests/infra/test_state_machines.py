@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sluice import errors
+from sluice.stages.judge import MOST_GROUPS, pack
+from sluice.stages.manifest import ClaimedLoad
 from stacks.machines.task import FINAL_ERRORS
 
 if TYPE_CHECKING:
@@ -24,11 +26,14 @@ def definition(templates: Templates, path: str) -> dict[str, Any]:
 
 
 def machines(top: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """A definition and the ones nested in its maps."""
+    """A definition and the ones nested in its maps and parallel states."""
     yield top
     for state in top["States"].values():
-        if "ItemProcessor" in state:
-            yield from machines(state["ItemProcessor"])
+        for nested in (
+            *state.get("Branches", []),
+            *(state[name] for name in ("ItemProcessor", "Iterator") if name in state),
+        ):
+            yield from machines(nested)
 
 
 def successors(state: Mapping[str, Any]) -> set[str]:
@@ -53,9 +58,15 @@ def reachable(machine: Mapping[str, Any], *, stop: frozenset[str] = frozenset())
     return seen
 
 
+def test_no_machine_escapes_these_tests(templates: Templates) -> None:
+    assert sorted(machine.path for machine in templates.of("AWS::StepFunctions::StateMachine")) == sorted(MACHINES)
+
+
 @pytest.mark.parametrize("path", MACHINES)
 def test_every_state_is_reached_and_every_next_exists(templates: Templates, path: str) -> None:
     for machine in machines(definition(templates, path)):
+        named = {machine["StartAt"]}.union(*map(successors, machine["States"].values()))
+        assert named <= set(machine["States"]), "a Next that leads nowhere"
         assert reachable(machine) == set(machine["States"])
 
 
@@ -182,3 +193,59 @@ def test_states_carry_pointers_not_results(templates: Templates) -> None:
     assert run["States"]["Groups"]["ResultPath"] is None
     for name in ("TransformLambda", "TransformGlue", "Publish"):
         assert tasks(run)[name]["ResultPath"] is None
+
+
+PAYLOAD_BYTES, HISTORY_EVENTS = 256 << 10, 25_000  # quotas of Step Functions
+LONGEST_DATASET = "d" * 200  # an execution's name holds the dataset and has 80 characters, so this is generous
+
+
+def waiting(number: int) -> list[ClaimedLoad]:
+    """Objects of which each fills a group: the worst case for what a claim answers."""
+    return [
+        ClaimedLoad(
+            load_id=f"{at:032x}",
+            key="k" * 1024,
+            version_id="v",
+            kind="put",
+            generation=0,
+            size=1 << 28,
+            registered="",
+            attempts=0,
+            action="put",
+            order=f"{at:05d}",
+        )
+        for at in range(number)
+    ]
+
+
+def test_payloads_stay_below_their_limit_with_10_000_files(templates: Templates) -> None:
+    sizes = {"lambda_max_bytes": 1 << 29, "group_max_bytes": 1 << 28, "group_max_objects": 1000}
+    groups = pack(waiting(10_000), **sizes)
+    assert len(groups) == MOST_GROUPS
+    run = {"dataset": LONGEST_DATASET, "fence": 10**9, "run_id": LONGEST_DATASET}
+    items = [{"group": group.index, "engine": group.engine} for group in groups]
+    answer = json.dumps({**run, "groups": items, "empty": False})
+    assert len(answer) < PAYLOAD_BYTES / 10
+    # A map gathers what its iterations end with, here their own input, before ResultPath drops it.
+    assert len(json.dumps([{**run, **item} for item in items])) < PAYLOAD_BYTES
+    selector = definition(templates, "Pipeline/Run/Machine")["States"]["Groups"]["ItemSelector"]
+    assert {name.removesuffix(".$") for name in selector} == {*run, "group", "engine"}
+
+
+def test_history_stays_below_its_limit_with_the_most_groups_and_every_retry(templates: Templates) -> None:
+    run = definition(templates, "Pipeline/Run/Machine")
+    inner = run["States"]["Groups"]["ItemProcessor"]["States"]
+    retries = max(sum(retry["MaxAttempts"] for retry in state.get("Retry", [])) for state in inner.values())
+    # Started, scheduled and failed for each try; entering and leaving each state; the iteration itself.
+    events = 3 * (retries + 1) + 2 * len(inner) + 2
+    assert MOST_GROUPS * events < HISTORY_EVENTS
+
+
+@pytest.mark.parametrize("path", MACHINES)
+def test_only_named_and_bounded_fields_enter_a_states_data(templates: Templates, path: str) -> None:
+    """A task's answer is dropped, picked from, or is the small answer of the function that is asked for a list."""
+    whole = {name for name, task in tasks(definition(templates, path)).items() if task.get("OutputPath") == "$.Payload"}
+    assert whole <= {"Claim", "Order"}
+    for name, task in tasks(definition(templates, path)).items():
+        if name not in whole:
+            assert task["ResultPath"] is None or "ResultSelector" in task, name
