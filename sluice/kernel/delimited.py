@@ -21,7 +21,9 @@ from sluice.kernel.tokens import AFTER, BLANKS, OPEN, FaultError, Tokens, conten
 
 _NO_LIMIT = (1 << 31) - 1
 _BLOCK = 1 << 16
-_IN_VAIN = 4  # times the characters of a file that may be read ahead for a closing quote that is not there
+_IN_VAIN = 1  # times a file that may be read ahead for closing quotes that are not there
+_FREE = 8  # times the longest record that may be read ahead anyhow: it may be of very short lines
+_LINE = 64  # characters that take as long as a line takes by itself
 _NEWLINES = {"auto": "", "\n": "\n", "\r\n": "\r\n", "\r": "\r"}  # record ends that Python's own reader cuts at
 
 
@@ -94,15 +96,14 @@ class _Lines:
     """An iterator over lines that remembers what it gave out since the last `begin` and takes lines back.
 
     A record may take `most` characters. Quotes that never close make whoever looks for their ends read the same lines
-    again and again; what was read in vain is bounded by the length of the file, or a few megabytes took hours.
+    again and again; what was read in vain is bounded by the length of the file, or a megabyte took hours.
     """
 
     def __init__(self, lines: Iterable[str], most: int) -> None:
         self._lines = iter(lines)
         self._returned: deque[str] = deque()
-        self._most = most
-        self._allowance = _IN_VAIN * most
-        self._granted = self._left = most  # characters of one record
+        self._most = self._left = most  # characters of one record
+        self._spare = _FREE * most  # what may still be read in vain, as characters
         self.taken: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
@@ -112,26 +113,29 @@ class _Lines:
         line = self._returned.popleft() if self._returned else next(self._lines)
         self.taken.append(line)
         self._left -= len(line)
-        if self._left < 0 and len(self.taken) > 1:
+        self._spare -= len(line) + _LINE
+        if (self._left < 0 or self._spare < 0) and len(self.taken) > 1:
             raise FaultError(OPEN)
         return line
 
     def begin(self) -> None:
-        self._allowance += _IN_VAIN * (self._granted - self._left)
-        self._granted = self._left = min(self._most, self._allowance)
+        self._spare += (1 + _IN_VAIN) * self._cost(self.taken)
+        self._left = self._most
         self.taken.clear()
 
     def give_back(self) -> None:
         self._returned.extendleft(reversed(self.taken))
-        self._left = self._granted
+        self._spare += self._cost(self.taken)
+        self._left = self._most
         self.taken.clear()
 
     def give_back_all_but_first(self) -> None:
-        ahead = sum(map(len, self.taken[1:]))
-        self._allowance -= ahead
-        self._left += ahead
         self._returned.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
+
+    @staticmethod
+    def _cost(lines: Sequence[str]) -> int:
+        return sum(map(len, lines)) + _LINE * len(lines)
 
 
 def _cut(file: IO[str], end: str, most: int) -> Iterator[str]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from sluice.contract.plan import EXTRA
 from sluice.kernel.delimited import Record
-from sluice.kernel.records import NO_TEXT, Records, cell_names, taken
+from sluice.kernel.records import NO_TEXT, Records, cell_names
 
 _LINE = 2 << 20  # what DuckDB's reader takes without being asked
+_BUFFER = 1 << 25  # bytes; DuckDB would take sixteen of the longest lines, and two such buffers
 _KEPT = 1 << 20  # characters of raw text kept for a reject
+_ESCAPE = re.compile(r"\\(?:\\|u([0-9a-f]{4}))")
 _HALF = "expected Unicode text, got half of a surrogate pair"
 
 
@@ -30,8 +35,8 @@ def rewritten(
     `fill`, cells that a record lacks at its end are missing ones, and empty cells too many are dropped.
     """
     longest = _LINE
-    extras = extras or {}
-    places = [*cells.values(), *extras.values()]
+    places = list(cells.values())
+    taken = [EXTRA] if extras else []
     with path.open("wb") as file:
         for row, record in enumerate(found, first_row + 1):
             given = _filled(record.cells, width) if fill and not record.fault else record.cells
@@ -39,29 +44,33 @@ def rewritten(
             if not wrong and len(given) != width:
                 # In the words of the fast reader: a part of an object must say what the whole one says.
                 wrong = f"expected {width} cells, got {len(given) if len(given) < width else 'more'}"
+            kept = [""] * len(places + taken) if wrong else [given[at] for at in places]
+            if extras and not wrong:
+                kept.append(_as_json({name: given[at] for name, at in extras.items()}))
             raw = record.raw[:_KEPT]
             try:
-                written = _line(str(row), wrong, raw, *("" if wrong else given[at] for at in places))
+                written = _line(str(row), wrong, raw, *kept)
             except UnicodeEncodeError:  # JSON can say half a character, which no table can hold
                 raw = raw.encode("utf-8", "backslashreplace").decode()
-                written = _line(str(row), wrong or _HALF, raw, *("" for _ in places))
-            longest = max(longest, 4 * len(written))
+                written = _line(str(row), wrong or _HALF, raw, *("" for _ in kept))
+            longest = max(longest, len(written) + 1)
             file.write(written)
-    columns = ["_sluice_raw", *cell_names(len(places))]
-    taking, bound = taken({name: at for at, name in enumerate(extras, len(cells))}, columns[1:])
+    named = [*cells, *taken]
+    columns = ["_sluice_raw", *cell_names(len(named))]
     kinds = {"_sluice_row": "BIGINT", "_sluice_fault": "VARCHAR", **dict.fromkeys(columns, "VARCHAR")}
     sql = f"""
         SELECT * REPLACE (nullif(_sluice_fault, '') AS _sluice_fault)
         FROM read_csv(
             $path, columns = {{{", ".join(f"'{name}': '{kind}'" for name, kind in kinds.items())}}},
             auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', nullstr = $no_text,
-            allow_quoted_nulls = false, new_line = $line_end, parallel = false, max_line_size = {longest}
+            allow_quoted_nulls = false, new_line = $line_end, parallel = false, max_line_size = {longest},
+            buffer_size = {max(_BUFFER, 2 * longest)}
         )"""
     return Records(
         sql=sql,
-        parameters={"path": str(path), "no_text": NO_TEXT, "line_end": r"\n"} | bound,
+        parameters={"path": str(path), "no_text": NO_TEXT, "line_end": r"\n"},
         columns=columns,
-        cells=dict(zip(cells, columns[1:], strict=False)) | taking,
+        cells=dict(zip(named, columns[1:], strict=True)),
         raw="_sluice_raw",
         fault=fault,
     )
@@ -70,6 +79,12 @@ def rewritten(
 def _line(*cells: str | None) -> bytes:
     quoted = (NO_TEXT if cell is None else '"' + cell.replace('"', '""') + '"' for cell in cells)
     return (",".join(quoted) + "\n").encode()
+
+
+def _as_json(cells: Mapping[str, str | None]) -> str:
+    """Write cells as DuckDB's `json_object` does for the fast reader."""
+    written = json.dumps(cells, ensure_ascii=False, separators=(",", ":"))
+    return _ESCAPE.sub(lambda found: "\\u" + found[0][2:].upper() if found[1] else found[0], written)
 
 
 def _filled(cells: Sequence[str | None], width: int) -> Sequence[str | None]:

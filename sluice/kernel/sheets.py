@@ -16,6 +16,9 @@ from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.tokens import BLANKS
 
 _MEMBERS = 10_000  # files in a workbook; it is a zip
+_HELD = 8  # shared texts may take this part of the memory: as objects they are several times their bytes
+_FREE_CELLS = 1 << 22
+_CELL = 8  # bytes that a cell takes at least
 
 
 def sheet_records(source: SourceFile, plan: Plan, *, limits: Limits) -> tuple[list[str], Iterator[Record]]:
@@ -35,7 +38,17 @@ def sheet_records(source: SourceFile, plan: Plan, *, limits: Limits) -> tuple[li
     size, packed = sum(item.file_size for item in members), source.path.stat().st_size
     if len(members) > _MEMBERS or size > limits.max_bytes or size > max(1 << 24, packed * limits.max_ratio):
         raise refuse("file.limit", f"a workbook of {size} bytes in {len(members)} parts")
-    rows = _rows(source.path, refuse_format=refuse("file.format", "expected an xlsx workbook, got a damaged one"))
+    shared = sum(item.file_size for item in members if item.filename.lower().endswith("sharedstrings.xml"))
+    if shared > limits.memory_bytes // _HELD:
+        raise refuse("file.limit", f"{shared} bytes of texts, which must be held in memory at once")
+    most = max(_FREE_CELLS, size // _CELL)
+    wide = refuse("file.limit", f"more than {most} cells, most of them empty")
+    rows = _rows(
+        source.path,
+        most=most,
+        refuse_size=wide,
+        refuse_format=refuse("file.format", "expected an xlsx workbook, got a damaged one"),
+    )
     for _ in range(plan.reading.skip_lines):
         next(rows, None)
     first = next((row for row in rows if any(value is not None for value in row)), None)
@@ -51,13 +64,17 @@ def sheet_records(source: SourceFile, plan: Plan, *, limits: Limits) -> tuple[li
     return names, _below(rows, [name in moments for name in names])
 
 
-def _rows(path: Path, refuse_format: DataError) -> Iterator[Sequence[Any]]:
+def _rows(path: Path, *, most: int, refuse_size: DataError, refuse_format: DataError) -> Iterator[Sequence[Any]]:
     import openpyxl  # noqa: PLC0415  # slow to import, and only workbooks need it
 
     try:
         with path.open("rb") as file:  # a file object: openpyxl would judge a path by its suffix
             workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
-            yield from workbook.worksheets[0].iter_rows(values_only=True)
+            for row in workbook.worksheets[0].iter_rows(values_only=True):
+                most -= len(row)  # a cell far to the right or below makes empty ones before it
+                if most < 0:
+                    raise refuse_size
+                yield row
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, SyntaxError, zipfile.BadZipFile) as error:
         raise refuse_format from error
 
