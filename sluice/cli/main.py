@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from sluice.cli.check import check
+from sluice.cli.cost import cost
 from sluice.cli.demo.command import demo
 from sluice.cli.diff import diff
 from sluice.cli.init import init
@@ -25,5 +26,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and with them rows
 )
 app.callback()(choose)
-for command in (demo, up, put, runs, rejects, query, check, init, diff):
+for command in (demo, up, put, runs, rejects, query, check, init, diff, cost):
     app.command()(command)

@@ -26,6 +26,17 @@ def test_a_file_becomes_a_table_and_an_overwrite_replaces_its_rows(world):
     assert provenance == [(second, "airlines/a.csv", 1)]
 
 
+def test_the_run_recorded_what_it_consumed(world):
+    (run,) = [run for run in world.target.ledger().runs("airlines") if run.fence == 1]
+    (execution,) = [found for found in world.executions("airlines") if found.name == run.run_id]
+    assert run.usage.transitions == execution.transitions == 9
+    assert run.usage.requests == 4  # claim, transform, publish, settle
+    assert run.usage.gb_seconds > 0
+    assert run.usage.calls["s3.PutObject"] > 3
+    shared = world.target.ledger().spending("ingest", run.started[:7])
+    assert shared.requests >= 1
+
+
 def test_a_duplicated_event_changes_nothing(world):
     identity = world.put("weather/one.csv", WEATHER.format(temp=39.02))
     world.load("weather/one.csv", identity)
