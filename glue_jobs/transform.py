@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from uuid import uuid4
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pyspark import SparkContext
 
@@ -22,6 +23,7 @@ from sluice.distributed.transform import Sizes, transform
 from sluice.kernel.outcome import Limits
 from sluice.prices import Usage, billed_dpu_seconds
 from sluice.stages.run_folder import RunFolder
+from sluice.stages.salt import salt_from
 
 logger = logging.getLogger("sluice")
 
@@ -35,6 +37,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--group", required=True, type=int)
     parser.add_argument("--lake_bucket", required=True)
     parser.add_argument("--raw_bucket", required=True)
+    parser.add_argument("--salt_parameter", default="", help="SSM parameter with the salt of hashed columns")
     parser.add_argument("--dpu", type=float, default=0.0, help="units of the cluster, for the run's account of costs")
     parser.add_argument("--task_megabytes", type=int, default=1024, help="memory of the kernel in one task")
     parser.add_argument("--part_megabytes", type=int, default=Sizes.part >> 20)
@@ -57,6 +60,7 @@ def main(words: Sequence[str]) -> None:
             limits=Limits(memory_bytes=given.task_megabytes << 20, threads=1),
             sizes=Sizes(part=given.part_megabytes << 20, bucket=given.bucket_megabytes << 20),
             timer=time.monotonic,
+            salt_of=salt_from(given.salt_parameter, lambda: boto3.client("ssm")),
         )
     finally:
         spark.stop()

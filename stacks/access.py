@@ -95,6 +95,13 @@ def see_runs(machine: sfn.StateMachine) -> iam.PolicyStatement:
     return allow(["states:DescribeExecution"], executions)
 
 
+def read_parameter(stack: Stack, name: str) -> iam.PolicyStatement:
+    """Read one parameter. One that is encrypted with the account's own key for parameters asks for nothing more."""
+    return allow(
+        ["ssm:GetParameter"], stack.format_arn(service="ssm", resource="parameter", resource_name=name.lstrip("/"))
+    )
+
+
 def join_network() -> iam.PolicyStatement:
     """Let Lambda put a function into a network: these actions take no resource, or one that is not there yet."""
     actions = [

@@ -33,13 +33,16 @@ class Pipeline(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
 
-        def stage(name: str, stage: Stage) -> StageFunction:
+        def stage(name: str, stage: Stage, **more: str) -> StageFunction:
+            told = {**environment, **more}
             return StageFunction(
-                self, name, stage=stage, code=assets.functions[stage], settings=settings, environment=environment
+                self, name, stage=stage, code=assets.functions[stage], settings=settings, environment=told
             )
 
+        salted = {"SLUICE_SALT_PARAMETER": settings.salt_parameter} if settings.salt_parameter else {}
+
         self.claim = stage("Claim", "claim")
-        self.transform = stage("Transform", "transform")
+        self.transform = stage("Transform", "transform", **salted)
         self.publish = stage("Publish", "publish")
         self.settle = stage("Settle", "settle")
         self.spark = SparkJob(self, "Spark", settings=settings, assets=assets)
@@ -86,6 +89,8 @@ class Pipeline(Construct):
             access.read_objects(lake.lake, "runs/"),
             access.write_objects(lake.lake, "runs/", "tables/"),
         ]
+        if settings.salt_parameter:
+            transforming.append(access.read_parameter(stack, settings.salt_parameter))
         self.transform.allow(*transforming)
         self.spark.allow(*transforming)
         self.publish.allow(

@@ -72,6 +72,7 @@ class Settings:
 
     athena_scan_limit_bytes: int = 100 * GIB
     log_days: int = 30
+    salt_parameter: str = ""  # SSM SecureString with the salt of hashed columns; docs/contracts.md, Personal data
     run_files_days: int = 90  # runs/ in the lake: manifests and decisions of past runs
     noncurrent_days: int = 30  # overwritten or removed lake files
     results_days: int = 7

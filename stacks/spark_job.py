@@ -50,6 +50,7 @@ class SparkJob(Construct):
             default_arguments={
                 "--additional-python-modules": ",".join(f"{name}=={version(name)}" for name in _MODULES),
                 "--dpu": str(_DPU[settings.glue_worker] * settings.glue_workers),
+                **({"--salt_parameter": settings.salt_parameter} if settings.salt_parameter else {}),
             },
             max_concurrent_runs=settings.glue_concurrent_runs,
             max_retries=0,  # the state machine retries; two layers of it would multiply

@@ -35,6 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             limits=at.settings.limits(),
             scratch=Path(scratch),
             timer=time.monotonic,
+            salt_of=at.salt,
         )
     loads = [load.load_id for load in result.loads]
     logger.info("transformed", extra={"files": len(result.files), "seconds": result.seconds, "load_ids": loads})

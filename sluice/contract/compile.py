@@ -15,6 +15,7 @@ from sluice.contract.judging import object_checks, uniques
 from sluice.contract.model import Dataset, Property, Spelling
 from sluice.contract.nested import is_nested, nested_cast, nested_rules, nested_type
 from sluice.contract.plan import EXTRA, Column, PartitionField, Plan, Rule
+from sluice.contract.protection import refuse_leaks
 from sluice.contract.rules import rules_of
 from sluice.contract.selection import condition_rule
 from sluice.contract.sql import quote
@@ -43,7 +44,7 @@ def compile_plan(dataset: Dataset) -> Plan:
     _check_modes(dataset, key)
     _check_extra_column(dataset, kinds, key)
     columns = tuple(_column(item, kinds, key, dataset) for item in dataset.properties)
-    return Plan(
+    plan = Plan(
         dataset=dataset.name,
         version=dataset.version,
         mode=dataset.mode,
@@ -51,7 +52,9 @@ def compile_plan(dataset: Dataset) -> Plan:
         primary_key=tuple(item.name for item in key),
         sequence_by=dataset.sequence_by,
         reading=dataset.reading,
-        columns=columns,
+        columns=tuple(column for column in columns if column.protect != "omit"),
+        omitted=tuple(column for column in columns if column.protect == "omit"),
+        read_order=_read_order(columns),
         rules=tuple(_rules(dataset, kinds, key)),
         unique=tuple(uniques(dataset, tuple(item.name for item in key))),
         checks=tuple(object_checks(dataset, kinds)),
@@ -63,6 +66,14 @@ def compile_plan(dataset: Dataset) -> Plan:
         budget_usd=dataset.budget_usd,
         budget_action=dataset.budget_action,
     )
+    refuse_leaks(dataset, plan)
+    return plan
+
+
+def _read_order(columns: tuple[Column, ...]) -> tuple[str, ...]:
+    if all(column.protect != "omit" for column in columns):
+        return ()
+    return tuple(column.source for column in columns if column.source is not None)
 
 
 def _check_names(dataset: Dataset) -> None:
@@ -165,6 +176,7 @@ def _column(item: Property, kinds: dict[str, str], key: tuple[Property, ...], da
         required=item.required or item in key,
         expected=expected,
         explain=explain,
+        protect=item.protect,
         description=item.description,
         id=item.id,
     )

@@ -25,14 +25,14 @@ PROPERTY = "sluice"
 SPELLING_OPTIONS = frozenset({"decimalSeparator", "thousandsSeparator", "trueTexts", "falseTexts"})
 OBJECT_OPTIONS = frozenset(
     {
-        *("mode", "onDelete", "sequenceBy", "maxRejectShare", "budget"),
+        *("mode", "onDelete", "sequenceBy", "maxRejectShare", "budget", "protect"),
         *("format", "delimiter", "quote", "escape", "recordEnd", "header", "headerLines", "skipLines", "skipFooter"),
         *("comment", "encoding", "compression", "nullTexts", "blanks", "raggedRows"),
         *("unknownColumns", "extraColumn", "missingColumns"),
         *SPELLING_OPTIONS,
     }
 )
-COLUMN_OPTIONS = frozenset({"partitionTransform", *SPELLING_OPTIONS})
+COLUMN_OPTIONS = frozenset({"partitionTransform", "protect", *SPELLING_OPTIONS})
 _T = TypeVar("_T")
 
 

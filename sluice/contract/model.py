@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from sluice.contract.plan import BudgetAction, Mode, OnDelete, Reading, Severity
+from sluice.contract.plan import BudgetAction, Mode, OnDelete, Protect, Reading, Severity
 from sluice.errors import ContractError
 
 Scalar = str | int | bool | Decimal
@@ -123,6 +123,7 @@ class Property:
     spelling: Spelling = field(default_factory=Spelling)
     members: tuple[Property, ...] = ()  # of an object
     items: Property | None = None  # of an array
+    protect: Protect = ""
     derived: str | None = None  # transformLogic: a DuckDB expression over the other columns
     source: Source
 

@@ -20,6 +20,8 @@ from open_data_contract_standard.model import OpenDataContractStandard, SchemaOb
 from sluice.contract.custom import COLUMN_OPTIONS, OBJECT_OPTIONS, PROPERTY, read_custom
 from sluice.contract.document import Document, read_document
 from sluice.contract.model import Dataset, Options, Property, Spelling
+from sluice.contract.plan import Protect
+from sluice.contract.protection import read_classes, read_protection
 from sluice.contract.quality import read_checks
 from sluice.contract.reading import read_mode, read_reading
 from sluice.contract.rules import ROW_METRICS
@@ -85,9 +87,9 @@ def _dataset(document: Document, contract: OpenDataContractStandard, table: Sche
     custom = read_custom(table.customProperties, document=document, path=path, known=OBJECT_OPTIONS)
     mode, on_delete = read_mode(custom)
     _refuse_relationships(document, path, table.relationships)
-    spelling = read_spelling(custom, Spelling())
+    spelling, classes = read_spelling(custom, Spelling()), read_classes(custom)
     properties = tuple(
-        _property(document, item, f"{path}.properties[{position}]", spelling)
+        _property(document, item, f"{path}.properties[{position}]", spelling, classes)
         for position, item in enumerate(table.properties or ())
     )
     purpose = contract.description.purpose if contract.description else None
@@ -113,7 +115,9 @@ def _dataset(document: Document, contract: OpenDataContractStandard, table: Sche
     )
 
 
-def _property(document: Document, item: SchemaProperty, path: str, spelling: Spelling) -> Property:
+def _property(
+    document: Document, item: SchemaProperty, path: str, spelling: Spelling, classes: dict[str, Protect]
+) -> Property:
     custom = read_custom(item.customProperties, document=document, path=path, known=COLUMN_OPTIONS)
     if item.map is not None:
         raise document.at(f"{path}.map").error("maps are not supported", "use an array of objects of key and value")
@@ -148,6 +152,7 @@ def _property(document: Document, item: SchemaProperty, path: str, spelling: Spe
             )
         ),
         items=_inner(document, item.items, f"{path}.items") if item.items is not None else None,
+        protect=read_protection(custom, item.classification, classes),
         derived=item.transformLogic,
         source=document.at(path),
     )
@@ -158,7 +163,9 @@ def _inner(document: Document, item: SchemaProperty, path: str) -> Property:
     for name in ("primaryKey", "partitioned", "unique", "transformLogic", "relationships"):
         if getattr(item, name):
             raise document.at(f"{path}.{name}").error(f"{name} inside a nested property", "remove it, or flatten")
-    found = _property(document, item, path, Spelling())
+    found = _property(document, item, path, Spelling(), {})
+    if found.protect:
+        raise document.at(path).error("protect inside a nested property", "protect the whole column: omit")
     for check in found.checks:
         if check.kind not in ROW_METRICS or not check.limit.is_none:
             raise check.source.error(f"{check.kind} inside a nested property", "allow no row: `mustBe: 0`")

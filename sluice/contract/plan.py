@@ -14,6 +14,7 @@ from typing import Any, Literal
 Mode = Literal["append", "merge", "replace"]
 OnDelete = Literal["keep", "retract"]
 Severity = Literal["reject", "warn", "stop"]
+Protect = Literal["", "hash", "mask", "omit"]
 BudgetAction = Literal["warn", "stop"]
 
 # Column names that Sluice adds to every curated row, in order, with their Iceberg types. `_sluice_run` is the only one
@@ -93,6 +94,7 @@ class Column:
     cast: str
     required: bool = False
     explain: str = ""  # DuckDB expression over CELL: what is wrong with a text that `cast` refuses; "" says `expected`
+    protect: Protect = ""  # what is stored in place of the value; its cells are shown nowhere
     expected: str = ""  # for messages: "decimal(6,1)", "date like 2024-02-29"
     description: str = ""
     id: str | None = None  # the property's `id`: a column keeps it under another name (`evolution`)
@@ -161,6 +163,8 @@ class Plan:
     sequence_by: str | None = None
     reading: Reading = field(default_factory=Reading)
     columns: tuple[Column, ...] = ()
+    omitted: tuple[Column, ...] = ()  # read and judged like columns, and stored nowhere
+    read_order: tuple[str, ...] = ()  # all sources in the contract's order, where some are omitted
     rules: tuple[Rule, ...] = ()
     unique: tuple[Unique, ...] = ()  # beside the primary key
     checks: tuple[ObjectCheck, ...] = ()
@@ -201,6 +205,8 @@ class Plan:
                 "primary_key": tuple(data["primary_key"]),
                 "reading": Reading(**{**reading, "null_texts": tuple(reading["null_texts"])}),
                 "columns": tuple(Column(**column) for column in data["columns"]),
+                "omitted": tuple(Column(**column) for column in data.get("omitted", ())),
+                "read_order": tuple(data.get("read_order", ())),
                 "rules": tuple(Rule(**rule) for rule in data["rules"]),
                 "unique": tuple(Unique(**_with_tuples(unique)) for unique in data.get("unique", ())),
                 "checks": tuple(ObjectCheck(**_with_tuples(check)) for check in data.get("checks", ())),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class Work:
     lake_bucket: str
     reading: Limits
     writing: Limits
+    salt: str | None = field(default=None, repr=False)
 
     def examine(self, parts: Iterable[Part]) -> Iterator[tuple[int, Packet]]:
         """Examine parts. Yields (bucket, packet): the packed records, then for each part its report to all buckets."""
@@ -63,6 +64,7 @@ class Work:
                 scratch=scratch / "spill",
                 run_id=self.claim.run_id,
                 limits=self.reading,
+                salt=self.salt,
                 first_row=part.first_row - 1,
                 names=part.names,
             )

@@ -21,6 +21,7 @@ from sluice.kernel.outcome import Limits, LoadSummary, RejectCount
 from sluice.kernel.quality import added
 from sluice.stages.manifest import ClaimedLoad, GroupResult
 from sluice.stages.run_folder import RunFolder
+from sluice.stages.salt import SaltOf, no_salt
 from sluice.stages.transform import conclude, open_group
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def transform(
     limits: Limits,
     sizes: Sizes,
     timer: Callable[[], float],
+    salt_of: SaltOf = no_salt,
 ) -> GroupResult:
     """Do one group, or return what was made of it before.
 
@@ -73,6 +75,7 @@ def transform(
         raw_bucket=raw_bucket,
         lake_bucket=folder.bucket,
         reading=limits,
+        salt=salt_of(claim.plan),
         writing=replace(limits, threads=limits.threads * idle, memory_bytes=limits.memory_bytes * idle),
     )
     results: list[BucketResult] = (

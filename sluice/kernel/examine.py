@@ -12,6 +12,7 @@ from typing import Any
 from sluice.contract.plan import CELL, PROVENANCE, Column, Plan, Rule
 from sluice.contract.sql import literal, quote
 from sluice.kernel.outcome import SourceFile
+from sluice.kernel.protect import HIDDEN, hashes, shielded, stored
 from sluice.kernel.records import Records
 
 # Columns of an examined record beside the plan's columns and the provenance columns.
@@ -59,22 +60,23 @@ class _Breach:
 
 
 def examined(
-    records: Records, plan: Plan, source: SourceFile, *, run_id: str, every_text: bool
+    records: Records, plan: Plan, source: SourceFile, *, run_id: str, every_text: bool, salt: str | None = None
 ) -> tuple[str, dict[str, Any]]:
     """Return SQL and parameters of the examined records: plan columns, provenance, RAW, BAD, BROKEN.
 
-    RAW is there for bad records, and for all of them with `every_text`, which is dear.
+    RAW is there for bad records, and for all of them with `every_text`, which is dear. `salt` is that of hashes.
     """
+    records, columns = shielded(records, plan), (*plan.columns, *plan.omitted)
     given = {name: f"_sluice_given_{number}" for number, name in enumerate(records.cells)}
     breaches = list(_breaches(plan, records, given))
     own = ["_sluice_row", "_sluice_fault", *records.columns]
     cells = [f"{_nulled(cell, plan)} AS {quote(name)}" for name, cell in records.cells.items()]
-    wanted = dict.fromkeys(column.source for column in plan.columns if column.source is not None)
+    wanted = dict.fromkeys(column.source for column in columns if column.source is not None)
     cells += [f"NULL::VARCHAR AS {quote(name)}" for name in wanted if name not in records.cells]
     casted = [f"{quote(name)} IS NOT NULL AS {flag}" for name, flag in given.items()]
-    casted += [f"{column.cast} AS {quote(column.name)}" for column in plan.columns if column.source is not None]
-    derived = [f"{column.cast} AS {quote(column.name)}" for column in plan.columns if column.source is None]
-    result = [quote(column.name) for column in plan.columns]
+    casted += [f"{column.cast} AS {quote(column.name)}" for column in columns if column.source is not None]
+    derived = [f"{column.cast} AS {quote(column.name)}" for column in columns if column.source is None]
+    result = [stored(column) for column in plan.columns]
     result += [f"{_PROVENANCE_SQL[name]} AS {name}" for name, _ in PROVENANCE]
     result += [
         f"{records.raw if every_text else f'CASE WHEN {BAD} THEN {records.raw} END'} AS {RAW}",
@@ -102,12 +104,14 @@ def examined(
         "object_order": source.order,
         "contract": plan.version,
         "run_id": run_id,
+        **({"salt": salt} if hashes(plan) else {}),
     }
 
 
-def texts(records: Records, source: SourceFile) -> tuple[str, dict[str, Any]]:
+def texts(records: Records, plan: Plan, source: SourceFile) -> tuple[str, dict[str, Any]]:
     """Return SQL and parameters of the records' load, row number and text, for those who need the texts of a few."""
-    sql = f"SELECT $load_id AS _sluice_load, _sluice_row, {records.raw} AS {RAW} FROM ({records.sql})"
+    raw = shielded(records, plan).raw
+    sql = f"SELECT $load_id AS _sluice_load, _sluice_row, {raw} AS {RAW} FROM ({records.sql})"
     return sql, {**records.parameters, "load_id": source.load_id}
 
 
@@ -128,7 +132,7 @@ def _breaches(plan: Plan, records: Records, given: Mapping[str, str]) -> Iterato
     """
     shaped = "_sluice_fault IS NULL"
     yield _Breach(column=None, rule=records.fault, sound=shaped, reason="_sluice_fault", unless="false")
-    for column in plan.columns:
+    for column in (*plan.columns, *plan.omitted):
         yield from _column_breaches(column, plan, records.cells, given)
     for rule in plan.rules:
         if rule.column is None and rule.severity != "warn":
@@ -143,10 +147,12 @@ def _column_breaches(
     name = quote(column.name)
     value = cells.get(column.source or "") or ("NULL" if column.source else f"CAST({name} AS VARCHAR)")
     shown = f"coalesce({_shown(value)}, 'nothing')" if value != "NULL" else "'nothing'"
+    if column.protect:
+        value, shown = "NULL", literal(HIDDEN)
     unless = "_sluice_fault IS NOT NULL"
     if (flag := given.get(column.source or "")) and column.type != "string":
         reason = f"{literal(f'expected {column.expected or column.type}, got ')} || {shown}"
-        if column.explain:
+        if column.explain and not column.protect:
             reason = f"coalesce({column.explain.replace(CELL, value)}, {reason})"
         sound = f"NOT {flag} OR {name} IS NOT NULL"
         yield _Breach(column=column.name, rule="type", sound=sound, reason=reason, value=value)

@@ -17,6 +17,7 @@ from sluice.contract.sql import literal, quote
 from sluice.kernel.examine import BROKEN
 from sluice.kernel.outcome import Limits, Outcome, SourceFile
 from sluice.kernel.partition import partition_expressions
+from sluice.kernel.protect import checked_salt
 from sluice.kernel.quality import needs_whole_objects
 from sluice.kernel.rejects import Refusals
 from sluice.kernel.session import session
@@ -45,6 +46,7 @@ def pack(
     scratch: Path,
     run_id: str,
     limits: Limits,
+    salt: str | None = None,
     first_row: int = 0,
     names: Sequence[str] | None = None,
 ) -> tuple[int, list[Packed]]:
@@ -62,6 +64,7 @@ def pack(
             scratch=scratch / "source",
             run_id=run_id,
             limits=limits,
+            salt=checked_salt(plan, salt),
             first_row=first_row,
             names=names,
         )

@@ -48,7 +48,7 @@ def unknown_positions(names: Sequence[str], plan: Plan) -> dict[str, int]:
 
 def sources(plan: Plan) -> list[str]:
     """The header names that the plan reads, in order."""
-    found = (column.source for column in plan.columns if column.source is not None)
+    found = plan.read_order or [column.source for column in plan.columns if column.source is not None]
     return list(dict.fromkeys(name for name in found if name != EXTRA))
 
 

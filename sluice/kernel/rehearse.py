@@ -42,10 +42,11 @@ def rehearse(plan: Plan, *, file: str) -> None:
 def _selects(plan: Plan) -> Iterator[tuple[str, str]]:
     """Each expression as a SELECT over what it may refer to, with the place to name."""
     cells = ", ".join(f"NULL::VARCHAR AS {quote(name)}" for name in dict.fromkeys(sources(plan))) or "NULL AS nothing"
-    taken = [column for column in plan.columns if column.source is not None]
+    columns = (*plan.columns, *plan.omitted)
+    taken = [column for column in columns if column.source is not None]
     typed = _empty([(column.name, column.type) for column in taken])
-    whole = _empty([(column.name, column.type) for column in plan.columns])
-    for column in plan.columns:
+    whole = _empty([(column.name, column.type) for column in columns])
+    for column in columns:
         rows = f"(SELECT {cells})" if column.source is not None else f"({typed})"
         yield f"column {column.name}", f"SELECT {column.cast} FROM {rows}"
         if column.explain:

@@ -60,7 +60,7 @@ def sheet_records(source: SourceFile, plan: Plan, *, limits: Limits) -> tuple[li
     names = [_text(value) or "" for value in first[:width]]
     if plan.reading.blanks == "trim":
         names = [name.strip(BLANKS) for name in names]
-    moments = {column.source for column in plan.columns if column.type == "timestamp"}
+    moments = {column.source for column in (*plan.columns, *plan.omitted) if column.type == "timestamp"}
     return names, _below(rows, [name in moments for name in names])
 
 

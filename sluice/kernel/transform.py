@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
 from sluice.kernel.examine import BAD, BREACH, BROKEN, RAW, examined, needs_texts, texts
 from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
+from sluice.kernel.protect import checked_salt
 from sluice.kernel.read import Attempt, attempts
 from sluice.kernel.rejects import Refusals
 from sluice.kernel.session import session
@@ -36,6 +37,7 @@ def transform(
     field_ids: Mapping[str, int] | None = None,
     reject_field_ids: Mapping[str, int] | None = None,
     limits: Limits | None = None,
+    salt: str | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Read, cast, check, partition and write all `sources`; nothing of them is lost.
@@ -47,13 +49,14 @@ def transform(
 
     An object that cannot be read under its contract is refused as a whole: its summary says why, its only entry in
     the rejects has no row number, and the other sources go on. `progress` is called as (load id, rows read so far in
-    this call) after each source. Raises duckdb.Error or OSError where the machine fails (memory, disk): retry.
+    this call) after each source. `salt` is that of hashed columns: a plan that has some raises ContractError without.
+    Raises duckdb.Error or OSError where the machine fails (memory, disk): retry.
     """
-    limits = limits or Limits()
+    limits, salt = limits or Limits(), checked_salt(plan, salt)
     out.mkdir(parents=True, exist_ok=True)
     directories = [out, *{source.path.parent for source in sources}]
     with session(limits=limits, scratch=scratch, directories=directories) as connection:
-        task = _Task(connection, plan, out, scratch, run_id, limits, field_ids, reject_field_ids)
+        task = _Task(connection, plan, out, scratch, run_id, limits, field_ids, reject_field_ids, salt)
         return task.run(sources, progress)
 
 
@@ -73,6 +76,7 @@ def examine(
     scratch: Path,
     run_id: str,
     limits: Limits,
+    salt: str | None = None,
     first_row: int = 0,
     names: Sequence[str] | None = None,
 ) -> int:
@@ -82,7 +86,9 @@ def examine(
     pass the object's header as `names` and the number of records before it as `first_row`.
     """
     for attempt in attempts(connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names):
-        sql, parameters = examined(attempt.records, plan, source, run_id=run_id, every_text=needs_texts(plan))
+        sql, parameters = examined(
+            attempt.records, plan, source, run_id=run_id, every_text=needs_texts(plan), salt=salt
+        )
         try:
             (rows,) = connection.execute(f"INSERT INTO examined {sql}", parameters).fetchone() or (0,)
         except duckdb.InvalidInputException:  # it quotes the line: the next reader says what is wrong without
@@ -107,6 +113,7 @@ class _Task:
     limits: Limits
     field_ids: Mapping[str, int] | None
     reject_field_ids: Mapping[str, int] | None
+    salt: str | None = field(repr=False)
 
     def run(self, sources: Sequence[SourceFile], progress: Progress | None) -> Outcome:
         """Small objects through one table, large ones each straight to their files."""
@@ -141,13 +148,25 @@ class _Task:
         return Outcome(files=(*files, *outcome.files), loads=tuple(loads[source.load_id] for source in sources))
 
     def _examine(self, source: SourceFile, scratch: Path) -> int:
-        return examine(self.connection, source, self.plan, scratch=scratch, run_id=self.run_id, limits=self.limits)
+        return examine(
+            self.connection,
+            source,
+            self.plan,
+            scratch=scratch,
+            run_id=self.run_id,
+            limits=self.limits,
+            salt=self.salt,
+        )
 
     def _pass_through(self, source: SourceFile, scratch: Path, out: Path) -> Outcome:
         for attempt in attempts(self.connection, source, self.plan, scratch=scratch, limits=self.limits):
-            relation = examined(attempt.records, self.plan, source, run_id=self.run_id, every_text=False)
+            relation = examined(
+                attempt.records, self.plan, source, run_id=self.run_id, every_text=False, salt=self.salt
+            )
             try:
-                outcome = self._write(relation, [source.load_id], out, original=texts(attempt.records, source))
+                outcome = self._write(
+                    relation, [source.load_id], out, original=texts(attempt.records, self.plan, source)
+                )
             except duckdb.InvalidInputException:  # as in `examine`
                 if attempt.last:
                     _give_up(attempt, source)

@@ -15,6 +15,7 @@ _TEXTS = {
     "database": "SLUICE_DATABASE",
     "state_machine": "SLUICE_STATE_MACHINE",
     "workgroup": "SLUICE_WORKGROUP",
+    "salt_parameter": "SLUICE_SALT_PARAMETER",
     "endpoint": "AWS_ENDPOINT_URL",
 }
 _NUMBERS = {
@@ -40,6 +41,7 @@ class Settings:
     database: str = ""
     state_machine: str = ""
     workgroup: str = ""
+    salt_parameter: str = ""  # name of the SSM parameter with the salt of hashed columns
     endpoint: str = ""  # of the offline AWS; empty on AWS
     lambda_max_bytes: int = 512 << 20  # an object above it is transformed on Glue
     group_max_bytes: int = 256 << 20  # of one Lambda's group, unless a single object is larger

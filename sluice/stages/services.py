@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from sluice.contract.plan import Plan
 from sluice.ledger.model import Lease
 from sluice.ledger.table import Ledger
 from sluice.stages.environment import Settings
 from sluice.stages.run_folder import RunFolder
+from sluice.stages.salt import salt_from
 from sluice.stages.spending import Calls, Meter
 from sluice.stages.wake import wake
 
@@ -86,6 +88,10 @@ class Services:
         from sluice.lake.catalog import connect  # noqa: PLC0415
 
         return connect(self._session, endpoint=self.settings.endpoint or None)
+
+    def salt(self, plan: Plan) -> str | None:
+        """Read the salt of hashed columns, if the plan has any."""
+        return salt_from(self.settings.salt_parameter, lambda: self._session.client("ssm", config=_PATIENT))(plan)
 
     def meter(self) -> Meter:
         """Begin to measure an invocation."""

@@ -18,6 +18,7 @@ from sluice.lake.locations import data_folder
 from sluice.lake.objects import VanishedError, fetch_version, put_file
 from sluice.stages.manifest import Claim, ClaimedLoad, Group, GroupResult, StoredFile
 from sluice.stages.run_folder import RunFolder
+from sluice.stages.salt import SaltOf, no_salt
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -34,6 +35,7 @@ def transform(
     limits: Limits,
     scratch: Path,
     timer: Callable[[], float],
+    salt_of: SaltOf = no_salt,
 ) -> GroupResult:
     """Do one group, or return what was made of it before. `timer` counts seconds; `scratch` is an empty folder."""
     if (done := folder.group(index)) is not None:
@@ -64,6 +66,7 @@ def transform(
             field_ids=claim.curated_ids,
             reject_field_ids=claim.rejects_ids,
             limits=limits,
+            salt=salt_of(claim.plan),
         )
     return store(folder, claim, group, outcome, s3=s3, vanished=vanished, seconds=timer() - begun)
 
