@@ -15,7 +15,7 @@ CDK = PATH="$(NODE):$$PATH" tools/npm/node_modules/.bin/cdk
 # Tools whose own dependencies do not go with ours have a virtual environment each.
 TOOLS := tools/checkov/.venv/.installed tools/ministack/.venv/.installed
 
-.PHONY: help setup tools demo test prove check audit format lock synth package bootstrap diff deploy clean
+.PHONY: help setup tools demo test simulate prove check audit format lock synth package bootstrap diff deploy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ demo: setup ## the whole pipeline, offline, on a year of flights (under two minu
 
 test: setup ## every test
 	@$(BIN)/python -m pytest
+
+simulate: setup ## a few seeds of the simulation behind docs/exactly-once.md
+	@$(BIN)/python -m tests.simulation --seeds 20
 
 prove: setup $(TOOLS) ## the heavier evidence: what takes minutes to show
 	@$(BIN)/python -m pytest -m proof || test $$? -eq 5 # 5: there is none yet

@@ -1,0 +1,239 @@
+"""AWS inside this process: moto's own backends behind the gate, without HTTP, threads or a wall clock.
+
+boto3 sends through `before-send`, pyiceberg reads and writes through a FileIO of ours; nothing of Sluice is replaced.
+What is replaced belongs to libraries: how requests travel, threads (a simulated process has one), sleeping, the time
+of S3, and identifiers, which come from the seed.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import random
+import re
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import botocore.endpoint
+import moto.s3.models
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ReadTimeoutError
+from moto import backends
+from moto.backend_index import backend_url_patterns
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.botocore_stubber import MockRawResponse
+from moto.core.exceptions import HTTPException
+from moto.core.request import normalize_request
+from moto.moto_api._internal import mock_random, moto_api_backend
+from pyiceberg.io import FileIO, InputFile, OutputFile
+
+from sluice.local.faults import answer
+from sluice.local.request import Request
+from sluice.local.seams import dynamodb_transactions, glue_version
+from tests.simulation.gate import Gate, Lost, Refused, current
+
+REGION = "eu-west-1"
+START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+_NUMBERS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32,}|snap-\d+|\d+")
+
+
+class Aws:
+    """The AWS of this operating system process. One world at a time holds `gate`."""
+
+    gate: Gate
+
+    def __init__(self) -> None:
+        _install(self)
+        self.session = boto3.Session(region_name=REGION, aws_access_key_id="key", aws_secret_access_key="secret")
+        self.session.events.register("before-send", self._send)
+
+    def reset(self, gate: Gate, seed: int) -> None:
+        """A fresh AWS, everything random in it decided by the seed."""
+        self.gate = gate
+        moto_api_backend.reset()
+        mock_random.seed(seed)
+        random.seed(seed)
+        self.identifiers = random.Random(seed)
+
+    def now(self) -> datetime:
+        """The time of the world."""
+        return START + timedelta(seconds=self.gate.scheduler.clock)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time of the world pass for the process that asks."""
+        self.gate.scheduler.sleep(seconds)
+
+    def _send(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
+        _, service, operation = event_name.split(".", 2)
+
+        def effect() -> AWSResponse:
+            status, headers, body = _answer(service, request)
+            return AWSResponse(request.url, status, headers, MockRawResponse(body))
+
+        try:
+            answered: AWSResponse = self.gate.cross(service, operation, _place(service, request), effect)
+        except Lost:
+            raise ReadTimeoutError(endpoint_url=request.url) from None
+        except Refused as refused:
+            asked = Request(service=service, operation=operation, resource="", access_key="")
+            status, _, body = answer(asked, {"error": "500"}.get(refused.kind, refused.kind), "simulated")
+            return AWSResponse(request.url, int(status.split()[0]), {}, MockRawResponse(body))
+        return answered
+
+
+@cache
+def aws() -> Aws:
+    """The one AWS of this process."""
+    return Aws()
+
+
+def _answer(service: str, request: Any) -> tuple[int, Any, Any]:
+    clean = request.url.partition("?")[0]
+    respond = _respond(service, re.sub(r"^(https?://[^/]*).*", r"\1", clean), clean)
+    asked = normalize_request(request)
+    try:
+        return respond(asked, asked.raw_url, asked.headers)
+    except HTTPException as error:
+        return error.code, error.get_headers(), error.get_body()
+
+
+@cache
+def _service(host: str) -> str:
+    return next(service for service, pattern in backend_url_patterns if pattern.match(f"{host}/"))
+
+
+@cache
+def _patterns(service: str) -> list[tuple[re.Pattern[str], Any]]:
+    regions = backends.get_backend(service)[DEFAULT_ACCOUNT_ID]  # type: ignore[call-overload]
+    backend = regions["us-east-1" if "us-east-1" in regions else "aws"]
+    return [(re.compile(url), respond) for url, respond in backend.urls.items()]
+
+
+def _respond(_service_of_client: str, host: str, clean: str) -> Any:
+    return next(respond for pattern, respond in _patterns(_service(host)) if pattern.match(clean))
+
+
+def _place(service: str, request: Any) -> str:
+    if service != "s3":
+        return ""
+    host, _, path = request.url.partition("?")[0].removeprefix("https://").partition("/")
+    return place(host.partition(".")[0], path)
+
+
+def place(bucket: str, key: str) -> str:
+    """Where a call goes, without what differs from run to run."""
+    if bucket.startswith("raw"):
+        return "raw"
+    return _NUMBERS.sub("*", key)
+
+
+class GateIO(FileIO):
+    """pyiceberg's files, through the gate: an outage is an OSError, as it is with pyarrow's file system."""
+
+    def new_input(self, location: str) -> InputFile:
+        return _Input(location)
+
+    def new_output(self, location: str) -> OutputFile:
+        return _Output(location)
+
+    def delete(self, location: str | InputFile | OutputFile) -> None:
+        uri = location if isinstance(location, str) else location.location
+        bucket, key = _split(uri)
+        _cross("file.delete", uri, lambda: _s3().delete_object(bucket, key, None))
+
+
+class _Input(InputFile):
+    def _value(self) -> bytes:
+        bucket, key = _split(self.location)
+        found = _s3().get_object(bucket, key)
+        if found is None:
+            raise FileNotFoundError(self.location)
+        return bytes(found.value)
+
+    def __len__(self) -> int:
+        return len(_cross("file.size", self.location, self._value))
+
+    def exists(self) -> bool:
+        bucket, key = _split(self.location)
+        return _cross("file.exists", self.location, lambda: _s3().get_object(bucket, key) is not None)
+
+    def open(self, seekable: bool = True) -> Any:  # noqa: ARG002
+        return io.BytesIO(_cross("file.open", self.location, self._value))
+
+
+class _Output(OutputFile):
+    def __len__(self) -> int:
+        return len(self.to_input_file())
+
+    def exists(self) -> bool:
+        return self.to_input_file().exists()
+
+    def to_input_file(self) -> InputFile:
+        return _Input(self.location)
+
+    def create(self, overwrite: bool = False) -> Any:
+        if not overwrite and self.exists():
+            raise FileExistsError(self.location)
+        return _Writing(self.location)
+
+
+class _Writing(io.BytesIO):
+    """The object is there once the stream is closed, as with a multipart upload."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__()
+        self._location = location
+
+    def close(self) -> None:
+        if not self.closed:
+            bucket, key = _split(self._location)
+            body = self.getvalue()
+            super().close()
+            _cross("file.create", self._location, lambda: _s3().put_object(bucket, key, body))
+
+
+def _cross(operation: str, uri: str, effect: Callable[[], Any]) -> Any:
+    try:
+        return aws().gate.cross("s3", operation, place(*_split(uri)), effect)
+    except (Lost, Refused) as outage:
+        raise OSError("simulated") from outage
+
+
+def _split(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def _s3() -> Any:
+    return moto.s3.models.s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+
+
+def _install(here: Aws) -> None:
+    """Take the clock, threads and chance out of the libraries of this operating system process."""
+    gc.set_threshold(50_000, 50, 50)  # everything here is short-lived
+    glue_version.install()
+    dynamodb_transactions.install()
+    uuid4 = uuid.uuid4
+
+    def inline(_: ThreadPoolExecutor, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_running_or_notify_cancel()
+        try:
+            done.set_result(work(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  (a future carries it; a Crash passes)
+            done.set_exception(error)
+        return done
+
+    def seeded() -> uuid.UUID:
+        return uuid4() if current() is None else uuid.UUID(int=here.identifiers.getrandbits(128), version=4)
+
+    ThreadPoolExecutor.submit = inline  # type: ignore[method-assign]
+    uuid.uuid4 = seeded
+    botocore.endpoint.time = SimpleNamespace(sleep=here.sleep)  # type: ignore[assignment]
+    moto.s3.models.utcnow = lambda: here.now().replace(tzinfo=None)
