@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class Assets:
     functions: Mapping[Stage, Path]
     glue_script: Path
     glue_library: Path
+    glue_wheels: Sequence[Path] = ()
 
 
 def assemble(project: Project, *, root: Path, target: Path, packaged: bool) -> Assets:
@@ -47,7 +48,12 @@ def assemble(project: Project, *, root: Path, target: Path, packaged: bool) -> A
         _write_marts(project, folder / "marts")
     library = target / "sluice.zip"
     _zip(root / "sluice", library)
-    return Assets(functions=functions, glue_script=root / "glue_jobs" / "transform.py", glue_library=library)
+    return Assets(
+        functions=functions,
+        glue_script=root / "glue_jobs" / "transform.py",
+        glue_library=library,
+        glue_wheels=_wheels(root / "build" / "packages" / "glue") if packaged else (),
+    )
 
 
 def _sources(folder: Path, *, without: tuple[str, ...] = ()) -> Iterator[Path]:
@@ -70,6 +76,13 @@ def _copy_packages(source: Path, target: Path) -> None:
     if not source.is_dir():
         raise ContractError("there are no packages for this function", file=str(source), remedy="run make package")
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _wheels(folder: Path) -> Sequence[Path]:
+    wheels = sorted(folder.glob("*.whl"))
+    if not wheels:
+        raise ContractError("there are no packages for the Glue job", file=str(folder), remedy="run make package")
+    return wheels
 
 
 def _write_plans(plans: Mapping[str, Plan], folder: Path) -> None:

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -33,8 +33,10 @@ STAGES: Mapping[Stage, tuple[str, ...]] = MappingProxyType(
         "refresh": _TABLES,
     }
 )
-# The runtime brings these.
-_PROVIDED = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"})
+# What the kernel needs on Glue beyond what Glue brings.
+GLUE_MODULES = ("duckdb", "openpyxl", "zstandard")
+# Lambda's runtime for Python brings these, and Glue does.
+PROVIDED = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"})
 # What no function uses: headers, tests, type stubs, and Arrow's parts for Flight, Gandiva and substrait's compiler.
 _PRUNED = (
     "pyarrow/include", "pyarrow/tests", "pyarrow/src", "pyarrow/libarrow_flight*", "pyarrow/libarrow_python_flight*",
@@ -51,13 +53,20 @@ class Target:
     platform: str = PLATFORM
 
 
-def package(stage: Stage, *, lock: Path, folder: Path, target: Target) -> int:
-    """Install the stage's packages into `folder`, replacing it. Returns its size in bytes."""
+GLUE = Target(python="3.11", platform="x86_64-manylinux_2_28")  # Glue 5.1
+_GLUE_TAGS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")  # pip takes each at its word
+
+
+def package(names: tuple[str, ...], *, lock: Path, folder: Path, target: Target) -> int:
+    """Install packages with all that they need, but what is provided, into `folder`. Returns its size in bytes."""
+    return install(_closure(names, lock=lock, target=target) - PROVIDED, lock=lock, folder=folder, target=target)
+
+
+def install(names: frozenset[str], *, lock: Path, folder: Path, target: Target) -> int:
+    """Install exactly these packages, as locked, into `folder`, replacing it. Returns its size in bytes."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    names = _closure(STAGES[stage], lock=lock, target=target) - _PROVIDED
-    pinned = folder / "requirements.txt"
-    pinned.write_text("".join(block for name, block in _locked(lock.read_text()) if name in names), encoding="utf-8")
+    pinned = _pin(names, lock=lock, folder=folder)
     _uv(
         "pip", "install", "--target", str(folder), "--require-hashes", "--no-deps", "--only-binary", ":all:",
         *_for(target), "-r", str(pinned),
@@ -65,6 +74,28 @@ def package(stage: Stage, *, lock: Path, folder: Path, target: Target) -> int:
     for pattern in _PRUNED:
         for path in list(folder.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    return size_of(folder)
+
+
+def wheels(names: tuple[str, ...], *, lock: Path, folder: Path) -> Sequence[Path]:
+    """Fetch the wheels of packages, with all that they need, for Glue into `folder`, replacing it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    pinned = _pin(_closure(names, lock=lock, target=GLUE) - PROVIDED, lock=lock, folder=folder)
+    tags = [word for tag in _GLUE_TAGS for word in ("--platform", tag)]
+    subprocess.run(  # noqa: S603  (our own pip, our own lock)
+        [
+            sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--require-hashes",
+            "--no-deps", "--only-binary", ":all:", "--python-version", GLUE.python, *tags,
+            "--dest", str(folder), "--requirement", str(pinned),
+        ],
+        check=True,
+    )  # fmt: skip
+    return sorted(folder.glob("*.whl"))
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below the folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
@@ -75,6 +106,13 @@ def _closure(names: tuple[str, ...], *, lock: Path, target: Target) -> frozenset
         said="\n".join(names),
     )  # fmt: skip
     return frozenset(line.partition("==")[0] for line in done.splitlines() if "==" in line)
+
+
+def _pin(names: frozenset[str], *, lock: Path, folder: Path) -> Path:
+    """Write the lines of the lock that concern the names, hashes and all."""
+    pinned = folder / "requirements.txt"
+    pinned.write_text("".join(block for name, block in _locked(lock.read_text()) if name in names), encoding="utf-8")
+    return pinned
 
 
 def _locked(text: str) -> Iterator[tuple[str, str]]:
@@ -93,21 +131,25 @@ def _uv(*words: str, said: str = "") -> str:
 
 
 def main() -> int:
-    """Package every stage and print the sizes. Answers 1 if one does not fit."""
+    """Package every stage, and the job, and print the sizes. Answers 1 if a stage does not fit."""
     root = Path(__file__).parents[1]
+    lock, packages = root / "requirements.lock", root / "build" / "packages"
     made: dict[tuple[str, ...], Path] = {}
     fits = True
     for stage, names in STAGES.items():
-        folder = root / "build" / "packages" / stage
+        folder = packages / stage
         if names in made:  # the same packages again
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(made[names], folder)
-            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            size = size_of(folder)
         else:
-            size = package(stage, lock=root / "requirements.lock", folder=folder, target=Target())
+            size = package(names, lock=lock, folder=folder, target=Target())
             made[names] = folder
         fits = fits and size < LIMIT_MIB << 20
         print(f"{stage:10} {size / (1 << 20):6.1f} MiB of {LIMIT_MIB}  {', '.join(names)}")
+    fetched = wheels(GLUE_MODULES, lock=lock, folder=packages / "glue")
+    total = sum(wheel.stat().st_size for wheel in fetched)
+    print(f"{'glue':10} {total / (1 << 20):6.1f} MiB in wheels  {', '.join(wheel.name for wheel in fetched)}")
     return 0 if fits else 1
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from types import MappingProxyType
 
-from aws_cdk import Annotations, Duration, Stack
+from aws_cdk import Annotations, Duration, FileAssetPackaging, Stack, Stage
 from aws_cdk import aws_glue as glue
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as s3_assets
@@ -14,10 +17,9 @@ from constructs import Construct
 
 from stacks import access
 from stacks.assets import Assets
+from stacks.packages import GLUE_MODULES
 from stacks.settings import Settings, WorkerType
 
-# What the kernel needs beyond Glue's own packages, in the versions that this synth runs with and the tests ran with.
-_MODULES = ("duckdb", "openpyxl", "zstandard")
 # Units that a worker is charged as: docs.aws.amazon.com/glue/latest/dg/worker-types.html
 _DPU: Mapping[WorkerType, int] = MappingProxyType({"G_1X": 1, "G_2X": 2, "G_4X": 4, "G_8X": 8})
 
@@ -29,6 +31,9 @@ class SparkJob(Construct):
         super().__init__(scope, construct_id)
         script = s3_assets.Asset(self, "Script", path=str(assets.glue_script))
         library = s3_assets.Asset(self, "Library", path=str(assets.glue_library))
+        wheels = [self._upload(wheel) for wheel in assets.glue_wheels]
+        # Not packaged, as for tests: the versions that this synth runs with. Packaged: files, so no index is asked.
+        modules = [f"s3://{bucket}/{key}" for bucket, key in wheels] or [f"{n}=={version(n)}" for n in GLUE_MODULES]
         self.timeout_seconds = settings.glue_timeout_minutes * 60
         self.role = iam.Role(
             self,
@@ -48,7 +53,7 @@ class SparkJob(Construct):
                 worker_type=glue.WorkerType[settings.glue_worker], number_of_workers=settings.glue_workers
             ),
             default_arguments={
-                "--additional-python-modules": ",".join(f"{name}=={version(name)}" for name in _MODULES),
+                "--additional-python-modules": ",".join(modules),
                 "--dpu": str(_DPU[settings.glue_worker] * settings.glue_workers),
                 **({"--salt_parameter": settings.salt_parameter} if settings.salt_parameter else {}),
             },
@@ -67,6 +72,7 @@ class SparkJob(Construct):
             access.allow(
                 ["s3:GetObject"],
                 *(asset.bucket.arn_for_objects(asset.s3_object_key) for asset in (script, library)),
+                *(script.bucket.arn_for_objects(key) for _, key in wheels),
             ),
             # Glue makes its log groups itself, the same for all jobs of an account.
             access.allow(
@@ -81,3 +87,14 @@ class SparkJob(Construct):
         """Widen what the job may do."""
         for statement in statements:
             self.role.add_to_policy(statement)
+
+    def _upload(self, wheel: Path) -> tuple[str, str]:
+        """Make an asset that keeps the wheel's name, which pip reads; return its bucket and key."""
+        stage = Stage.of(self)
+        assert stage is not None  # noqa: S101  (there is one above every construct of an app)
+        shutil.copyfile(wheel, Path(stage.asset_outdir) / wheel.name)
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        place = Stack.of(self).synthesizer.add_file_asset(
+            packaging=FileAssetPackaging.FILE, file_name=wheel.name, source_hash=f"{digest}/{wheel.stem}"
+        )
+        return place.bucket_name, place.object_key

@@ -63,6 +63,7 @@ class LambdaWorkers:
     ) -> None:
         self._endpoint, self._region, self._credentials_of = endpoint, region, credentials_of
         self._folder = folder
+        self.packages = SITE_PACKAGES  # what a function finds beside its asset; on AWS that is the runtime's boto3
         self._idle: dict[Function, list[_Worker]] = {}
         self._busy: dict[Function, list[_Worker | None]] = {}  # None while the process starts
         self._free = threading.Condition()
@@ -139,7 +140,7 @@ class LambdaWorkers:
         requests, responses = os.pipe(), os.pipe()
         command = [  # -B: an asset stays as it was uploaded
             sys.executable, "-I", "-S", "-B", "-u", str(_RUNTIME), str(function.folder), function.handler,
-            SITE_PACKAGES, str(requests[0]), str(responses[1]),
+            self.packages, str(requests[0]), str(responses[1]),
         ]  # fmt: skip
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603  (our own interpreter and script)
