@@ -109,6 +109,23 @@ AGE_SECONDS = Metric(
     stage="reconcile",
     meaning="since the newest data was published, where a contract promises a frequency",
 )
+FILES_COMPACTED = Metric(
+    name="FilesCompacted", unit="Count", stage="maintain", per_dataset=False, rare=True, meaning="small files merged"
+)
+SNAPSHOTS_EXPIRED = Metric(
+    name="SnapshotsExpired", unit="Count", stage="maintain", per_dataset=False, rare=True, meaning="snapshots forgotten"
+)
+ORPHANS_REMOVED = Metric(
+    name="OrphansRemoved", unit="Count", stage="maintain", per_dataset=False, rare=True, meaning="files nobody names"
+)
+FILES_MISSING = Metric(
+    name="FilesMissing",
+    unit="Count",
+    stage="maintain",
+    per_dataset=False,
+    rare=True,
+    meaning="files that a table names and that are not there",
+)
 MART_DOLLARS = Metric(
     name="Dollars", unit="None", stage="refresh", per_dataset=False, meaning="what a step of a mart cost, with its scan"
 )

@@ -39,9 +39,14 @@ def read_objects(bucket: s3.IBucket, *prefixes: str) -> iam.PolicyStatement:
 
 
 def write_objects(bucket: s3.IBucket, *prefixes: str) -> iam.PolicyStatement:
-    """Write objects below the prefixes, large ones in parts. Nobody in the pipeline may delete."""
+    """Write objects below the prefixes, large ones in parts."""
     actions = ["s3:PutObject", "s3:AbortMultipartUpload"]
     return allow(actions, *(bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes))
+
+
+def remove_objects(bucket: s3.IBucket, *prefixes: str) -> iam.PolicyStatement:
+    """Remove objects below the prefixes by name: a version of each stays for as long as the bucket's rules say."""
+    return allow(["s3:DeleteObject"], *(bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes))
 
 
 def query(bucket: s3.IBucket, prefix: str) -> Sequence[iam.PolicyStatement]:

@@ -18,6 +18,7 @@ from sluice import metrics
 from sluice.contract.plan import Plan
 from sluice.metrics import Metric
 from stacks.ingest import Ingest
+from stacks.maintenance import Maintenance
 from stacks.pipeline import Pipeline
 from stacks.settings import Settings
 from stacks.warehouse import Warehouse
@@ -58,14 +59,16 @@ def watches(
     ingest: Ingest,
     pipeline: Pipeline,
     warehouse: Warehouse,
+    maintenance: Maintenance,
     job_failed: events.Rule,
     plans: Mapping[str, Plan],
     settings: Settings,
 ) -> Iterator[Watch]:
     """List all alarms of one environment."""
-    yield from _queues(ingest, warehouse, settings)
-    yield from _functions(ingest, pipeline, warehouse, settings)
+    yield from _queues(ingest, warehouse, maintenance, settings)
+    yield from _functions(ingest, pipeline, warehouse, maintenance, settings)
     yield from _machines(pipeline, warehouse, job_failed)
+    yield from _maintenance(maintenance, settings)
     yield from _data(settings)
     yield from _reconciler(settings)
     yield _silence(ingest, settings)
@@ -74,14 +77,19 @@ def watches(
         yield from _promises(plan, settings)
 
 
-def _queues(ingest: Ingest, warehouse: Warehouse, settings: Settings) -> Iterator[Watch]:
+def _queues(ingest: Ingest, warehouse: Warehouse, maintenance: Maintenance, settings: Settings) -> Iterator[Watch]:
     yield Watch(
         name="DeadLetters",
         page="dead-letters",
         metric=ingest.dead_letters.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum"),
         says="Events that ingest could not read or register lie in its dead-letter queue",
     )
-    for name, queue in (("Ingest", ingest.undelivered), ("Marts", warehouse.undelivered)):
+    undelivered = {
+        "Ingest": ingest.undelivered,
+        "Marts": warehouse.undelivered,
+        "Maintenance": maintenance.undelivered,
+    }
+    for name, queue in undelivered.items():
         yield Watch(
             name=f"{name}Undelivered",
             page="undelivered-events",
@@ -97,7 +105,9 @@ def _queues(ingest: Ingest, warehouse: Warehouse, settings: Settings) -> Iterato
     )
 
 
-def _functions(ingest: Ingest, pipeline: Pipeline, warehouse: Warehouse, settings: Settings) -> Iterator[Watch]:
+def _functions(
+    ingest: Ingest, pipeline: Pipeline, warehouse: Warehouse, maintenance: Maintenance, settings: Settings
+) -> Iterator[Watch]:
     alone = (ingest.ingest, ingest.reconcile)  # nobody retries these two and fails loudly in the end
     for stage in alone:
         name, function = stage.node.id, stage.function
@@ -114,7 +124,7 @@ def _functions(ingest: Ingest, pipeline: Pipeline, warehouse: Warehouse, setting
             says=f"{name} is held back by the account's limit of concurrent functions",
         )
     run = (pipeline.claim, pipeline.transform, pipeline.publish, pipeline.settle)
-    for stage in (*alone, *run, warehouse.refresh):
+    for stage in (*alone, *run, warehouse.refresh, maintenance.maintain):
         yield Watch(
             name=f"{stage.node.id}Slow",
             page="stage-slow",
@@ -153,6 +163,22 @@ def _machines(pipeline: Pipeline, warehouse: Warehouse, job_failed: events.Rule)
             period=PERIOD,
         ),
         says="A Glue job run failed",
+    )
+
+
+def _maintenance(maintenance: Maintenance, settings: Settings) -> Iterator[Watch]:
+    machine = maintenance.machine.machine
+    for name, metric, says in (
+        ("MaintenanceFailed", machine.metric_failed(period=PERIOD), "Maintenance failed for some tables"),
+        ("MaintenanceTimedOut", machine.metric_timed_out(period=PERIOD), "Maintenance took too long"),
+        ("MaintenanceAborted", machine.metric_aborted(period=PERIOD), "Maintenance was stopped"),
+    ):
+        yield Watch(name=name, page="maintenance-failed", metric=metric, says=says)
+    yield Watch(
+        name="FilesMissing",
+        page="files-missing",
+        metric=own(metrics.FILES_MISSING, settings, statistic="Sum", period=PERIOD),
+        says="A table names files that are not there",
     )
 
 

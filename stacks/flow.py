@@ -12,6 +12,7 @@ from stacks.acknowledged import acknowledge, acknowledge_wildcards
 from stacks.assets import Assets
 from stacks.ingest import Ingest
 from stacks.lake import Lake
+from stacks.maintenance import Maintenance
 from stacks.operations import Operations
 from stacks.pipeline import Pipeline
 from stacks.settings import Settings
@@ -49,12 +50,17 @@ class Flow(Stack):
             "SLUICE_RUN_MAX_LOADS": str(settings.run_max_loads),
             "SLUICE_MAX_ATTEMPTS": str(settings.max_attempts),
             "SLUICE_LEASE_SECONDS": str(settings.lease_seconds),
+            "SLUICE_SNAPSHOT_DAYS": str(settings.snapshot_days),
+            "SLUICE_ORPHAN_DAYS": str(settings.orphan_days),
         }
         pipeline = Pipeline(self, "Pipeline", lake=lake, settings=settings, assets=assets, environment=environment)
         ingest = Ingest(
             self, "Ingest", lake=lake, run=pipeline.run, settings=settings, assets=assets, environment=environment
         )
         warehouse = Warehouse(self, "Warehouse", lake=lake, settings=settings, assets=assets, environment=environment)
+        maintenance = Maintenance(
+            self, "Maintenance", lake=lake, settings=settings, assets=assets, environment=environment
+        )
         Operations(
             self,
             "Operations",
@@ -62,6 +68,7 @@ class Flow(Stack):
             pipeline=pipeline,
             warehouse=warehouse,
             plans=plans,
+            maintenance=maintenance,
             settings=settings,
         )
         acknowledge_wildcards(self)
@@ -73,6 +80,7 @@ class Flow(Stack):
             "WorkGroup": settings.name,
             "StateMachine": pipeline.run.arn,
             "MartsStateMachine": warehouse.marts.arn,
+            "MaintenanceStateMachine": maintenance.machine.arn,
             "IngestQueue": ingest.queue.queue_url,
             "IngestDeadLetters": ingest.dead_letters.queue_url,
             "GlueJob": pipeline.spark.job.job_name,

@@ -20,6 +20,7 @@ from sluice.contract.plan import Plan
 from stacks.alarms import Watch, watches
 from stacks.dashboard import dashboard
 from stacks.ingest import Ingest
+from stacks.maintenance import Maintenance
 from stacks.pipeline import Pipeline
 from stacks.settings import Settings
 from stacks.warehouse import Warehouse
@@ -37,6 +38,7 @@ class Operations(Construct):
         pipeline: Pipeline,
         warehouse: Warehouse,
         plans: Mapping[str, Plan],
+        maintenance: Maintenance,
         settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -55,7 +57,8 @@ class Operations(Construct):
 
         rule = self._tell_of_failed_jobs(pipeline.spark.job.job_name, undelivered=ingest.undelivered)
         parts: dict[str, Any] = {"ingest": ingest, "pipeline": pipeline, "warehouse": warehouse, "settings": settings}
-        alarms = [self._alarm(watch, settings.runbooks) for watch in watches(**parts, job_failed=rule, plans=plans)]
+        watched = watches(**parts, maintenance=maintenance, job_failed=rule, plans=plans)
+        alarms = [self._alarm(watch, settings.runbooks) for watch in watched]
         dashboard(self, "Dashboard", **parts, alarms=alarms)
 
     def _alarm(self, watch: Watch, runbooks: str) -> cloudwatch.Alarm:

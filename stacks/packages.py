@@ -31,6 +31,7 @@ STAGES: Mapping[Stage, tuple[str, ...]] = MappingProxyType(
         "publish": (*_TABLES, "duckdb", "zstandard"),
         "settle": _POWERTOOLS,
         "refresh": _TABLES,
+        "maintain": (*_TABLES, "duckdb", "zstandard"),
     }
 )
 # What the kernel needs on Glue beyond what Glue brings.

@@ -12,10 +12,12 @@ from typing import Any, Literal
 
 from sluice.errors import ContractError
 
-Stage = Literal["ingest", "reconcile", "claim", "transform", "publish", "settle", "refresh"]
+Stage = Literal["ingest", "reconcile", "claim", "transform", "publish", "settle", "refresh", "maintain"]
 WorkerType = Literal["G_1X", "G_2X", "G_4X", "G_8X"]
 
 MIB, GIB = 1 << 20, 1 << 30
+# AWS redrives executions for so long, and keeps dead letters. What they may need is kept for longer.
+LONGEST_REDRIVE_DAYS = 14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,7 @@ class Size:
     disk_mb: int = 512
 
 
-# Transform is where the work is. Publish rewrites files that hold replaced rows, and merges.
+# Transform is where the work is. Publish rewrites files that hold replaced rows, and merges; maintain merges files.
 SIZES: Mapping[Stage, Size] = MappingProxyType(
     {
         "ingest": Size(memory_mb=512, timeout_seconds=60),
@@ -37,6 +39,7 @@ SIZES: Mapping[Stage, Size] = MappingProxyType(
         "publish": Size(memory_mb=4096, timeout_seconds=900, disk_mb=10_240),
         "settle": Size(memory_mb=512, timeout_seconds=120),
         "refresh": Size(memory_mb=2048, timeout_seconds=900),
+        "maintain": Size(memory_mb=4096, timeout_seconds=900, disk_mb=10_240),
     }
 )
 
@@ -76,6 +79,8 @@ class Settings:
     run_files_days: int = 90  # runs/ in the lake: manifests and decisions of past runs
     noncurrent_days: int = 30  # overwritten or removed lake files
     results_days: int = 7
+    snapshot_days: int = 21  # after a snapshot was replaced; see LONGEST_REDRIVE_DAYS
+    orphan_days: int = 21  # before a file that no table names is removed; see there
     access_log_days: int = 365  # hardened
     object_lock_days: int = 30  # hardened: so long a delivered version cannot be deleted
 
@@ -145,7 +150,16 @@ def settings_from(context: Callable[[str], Any]) -> Settings:
         for item in fields(Settings)
         if (value := context(item.name)) is not None
     }
-    return replace(settings, **changes)
+    changed = replace(settings, **changes)
+    for name in ("snapshot_days", "orphan_days"):
+        if getattr(changed, name) <= LONGEST_REDRIVE_DAYS:
+            raise ContractError(
+                f"cannot be {getattr(changed, name)}: what is redriven after {LONGEST_REDRIVE_DAYS} days would miss it",
+                file="stacks/settings.py",
+                place=name,
+                remedy=f"keep it above {LONGEST_REDRIVE_DAYS}",
+            )
+    return changed
 
 
 def _like(default: object, value: object, key: str) -> bool | int | float | str:

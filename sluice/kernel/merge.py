@@ -39,7 +39,7 @@ def merge_files(
     among current and incoming rows alike. Current files without a superseded row are not touched; neither are
     incoming files without a stale one. New files go to the new folder `out/merged`, one partition to a file.
     """
-    table = _Table(_data_columns(plan), partition_expressions(plan), field_ids)
+    table = Columns(_data_columns(plan), partition_expressions(plan), field_ids)
     incoming = [path for path in incoming if path not in set(current)]  # a row would lose against itself
     with ExitStack() as stack:
         connection = _open(stack, [*current, *incoming], out, scratch, limits)
@@ -64,7 +64,7 @@ def without_objects(
     With `by="_sluice_load"` the texts in `objects` are load ids. New files go to the new folder `out/without`, one
     partition to a file.
     """
-    table = _Table(_data_columns(plan), partition_expressions(plan), field_ids)
+    table = Columns(_data_columns(plan), partition_expressions(plan), field_ids)
     with ExitStack() as stack:
         connection = _open(stack, current, out, scratch, limits)
         _find_rows_of(connection, by, objects, table.scan(current))
@@ -82,14 +82,14 @@ def rejects_without_objects(
     limits: Limits | None = None,
 ) -> MergeOutcome:
     """Take all entries of the object keys (or load ids) `objects` out of rejects files, into `out/rejects_without`."""
-    table = _Table({name: duckdb_type(kind) for name, kind in REJECTS}, (), field_ids)
+    table = Columns({name: duckdb_type(kind) for name, kind in REJECTS}, (), field_ids)
     with ExitStack() as stack:
         connection = _open(stack, current, out, scratch, limits)
         _find_rows_of(connection, quote(by), objects, table.scan(current))
         return _rewrite(connection, table, current, (), folder=out / "rejects_without", kind="rejects")
 
 
-class _Table:
+class Columns:
     """How files of one table are read and written: its columns by name and DuckDB type, partitions, field ids."""
 
     def __init__(
@@ -167,7 +167,7 @@ def _find_rows_of(connection: duckdb.DuckDBPyConnection, column: str, objects: C
 
 def _rewrite(
     connection: duckdb.DuckDBPyConnection,
-    table: _Table,
+    table: Columns,
     current: Sequence[Path],
     incoming: Sequence[Path],
     *,

@@ -25,6 +25,8 @@ _NUMBERS = {
     "run_max_loads": "SLUICE_RUN_MAX_LOADS",
     "max_attempts": "SLUICE_MAX_ATTEMPTS",
     "lease_seconds": "SLUICE_LEASE_SECONDS",
+    "snapshot_days": "SLUICE_SNAPSHOT_DAYS",
+    "orphan_days": "SLUICE_ORPHAN_DAYS",
     "memory_megabytes": "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
 }
 
@@ -49,6 +51,8 @@ class Settings:
     run_max_loads: int = 2000
     max_attempts: int = 5  # then a load is parked
     lease_seconds: int = 6 * 3600  # must outlast the state machine's timeout
+    snapshot_days: int = 21  # a replaced snapshot is kept for so long
+    orphan_days: int = 21  # a file that no table names is kept for so long
     memory_megabytes: int = _MEGABYTES_A_CPU  # of this function
 
     @classmethod

@@ -23,7 +23,7 @@ ALLOWED = {
 }  # fmt: skip
 OUTPUTS = {
     "RawBucket", "LakeBucket", "ResultsBucket", "LedgerTable", "Database", "WorkGroup", "StateMachine",
-    "MartsStateMachine", "IngestQueue", "IngestDeadLetters", "GlueJob",
+    "MartsStateMachine", "MaintenanceStateMachine", "IngestQueue", "IngestDeadLetters", "GlueJob",
 }  # fmt: skip
 # Names that people type, or that CloudFormation cannot make up.
 NAMED = {"AWS::Athena::WorkGroup": "Name"}

@@ -53,7 +53,7 @@ def test_eventbridge_may_write_to_every_queue_that_a_rule_names(templates: Templ
             for arn in (goal["Arn"], goal.get("DeadLetterConfig", {}).get("Arn", {})):
                 if "Queue" in str(arn) or "Undelivered" in str(arn):
                     needed.add((arn["Fn::GetAtt"][0], rule.logical_id))
-    assert len(needed) == 5
+    assert len(needed) == 6
     assert needed <= writable
 
 
@@ -80,7 +80,7 @@ def test_poison_message_ends_in_the_dead_letters(templates: Templates) -> None:
 
 def test_every_queue_of_failures_has_an_alarm(templates: Templates) -> None:
     failures = [queue for queue in templates.of("AWS::SQS::Queue") if "RedrivePolicy" not in queue.properties]
-    assert len(failures) == 3
+    assert len(failures) == 4
     assert all(watched(templates, queue) for queue in failures)
 
 

@@ -20,10 +20,12 @@ from botocore.httpsession import URLLib3Session
 
 from sluice.contract.plan import Column, PartitionField, Plan
 from sluice.kernel.outcome import Limits
+from sluice.lake.compaction import Sizes
 from sluice.lake.tables import ensure
 from sluice.stages.claim import claim
 from sluice.stages.environment import Settings
 from sluice.stages.ingest import Ingested, ingest
+from sluice.stages.maintain import Keeping, Maintained, Workshop, maintain, targets
 from sluice.stages.manifest import Claim, GroupResult, Publication
 from sluice.stages.publish import publish
 from sluice.stages.reconcile import Reconciled, reconcile
@@ -217,6 +219,29 @@ class World:
             now=self.now,
             lease_seconds=self.settings.lease_seconds,
         )
+
+    def maintain(
+        self, table: str = "", *, after: timedelta = timedelta(0), least: int = 2, scratch: Path | None = None
+    ) -> Maintained:
+        """One pass over a table, so long after now (moto's files and Iceberg's snapshots have real times)."""
+        (target,) = [one for one in targets({"items": self.plan}, []) if one.table == (table or self.plan.dataset)]
+        with tempfile.TemporaryDirectory() as folder:
+            return maintain(
+                target,
+                Workshop(
+                    catalog=self.services.catalog,
+                    s3=self.services.s3,
+                    ledger=self.ledger,
+                    database=self.settings.database,
+                    lake_bucket=self.settings.lake_bucket,
+                    scratch=scratch or Path(folder),
+                    limits=Limits(memory_bytes=256 << 20, threads=1),
+                    keeping=Keeping(snapshots=timedelta(days=21), orphans=timedelta(days=21), sizes=Sizes(least=least)),
+                    now=datetime.now(UTC) + after,
+                    remaining=lambda: 900.0,
+                    sleep=lambda _: None,
+                ),
+            )
 
     def run(self) -> Settled:
         """The run that has the lease, from claim to settle, as the state machine would do it."""

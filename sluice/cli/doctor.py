@@ -1,0 +1,139 @@
+"""`sluice doctor`: whether bucket, ledger and tables agree, on one screen; with `--mend` it mends what can be."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sluice.cli.exits import CommandError, Exit, answering
+from sluice.cli.screen import AsJson, emit, show, table, working
+from sluice.cli.target import LEASE_SECONDS, Target
+
+if TYPE_CHECKING:
+    from sluice.contract.plan import Plan
+    from sluice.stages.doctor import Diagnosis, Surgery
+
+_COLUMNS = ("", "what was looked at", "count", "which", "what to do")
+_PAUSE_SECONDS = 1.0
+
+
+def doctor(
+    dataset: Annotated[str | None, typer.Argument(help="Only this dataset; default: all of this project.")] = None,
+    mend: Annotated[bool, typer.Option("--mend", help="Load again what disagrees, and wait.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait at most, with --mend.")] = 900,
+    project: Annotated[Path, typer.Option(help="Folder with contracts/.")] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Say whether bucket, ledger and tables agree. Exit code 1 if they do not."""
+    from sluice.project import load_project  # noqa: PLC0415  (reads YAML and parses SQL)
+
+    with answering(as_json=as_json):
+        plans = load_project(project).plans
+        if dataset is not None and dataset not in plans:
+            raise CommandError(f"There is no contract of {dataset}.", how=f"Name one of {', '.join(sorted(plans))}.")
+        target = Target.from_environment(os.environ)
+        chosen = [plans[name] for name in ([dataset] if dataset else sorted(plans))]
+        with working("Looking") as progress:
+            found = list(_examined(chosen, target, progress))
+            if mend and not all(one.holds for one in found):
+                for plan, one in zip(chosen, found, strict=True):
+                    if not one.holds:
+                        progress(f"Mending {plan.dataset}")
+                        _mend(plan, one, target)
+                _wait(chosen, target, deadline=time.monotonic() + timeout, progress=progress)
+                found = list(_examined(chosen, target, progress))
+        well = all(one.holds for one in found)
+        if as_json:
+            emit({"ok": well, "datasets": [_document(one) for one in found]})
+        else:
+            for one in found:
+                show(table(one.dataset, _COLUMNS, list(_rows(one)), numbers=("count",)))
+        if not well:
+            raise typer.Exit(Exit.DATA)
+
+
+def _examined(plans: list[Plan], target: Target, progress: Callable[[str], None]) -> Iterator[Diagnosis]:
+    from sluice.stages.doctor import examine  # noqa: PLC0415
+
+    surgery = _surgery(target)
+    for plan in plans:
+        progress(f"Looking at {plan.dataset}")
+        yield examine(plan, surgery)
+
+
+def _surgery(target: Target) -> Surgery:
+    from sluice.stages.doctor import Surgery  # noqa: PLC0415
+    from sluice.stages.services import utc_now  # noqa: PLC0415
+
+    return Surgery(
+        s3=target.client("s3"),
+        catalog=target.catalog(),
+        ledger=target.ledger(),
+        states=target.client("stepfunctions"),
+        state_machine=target.need("state_machine"),
+        raw_bucket=target.raw_bucket,
+        lake_bucket=target.lake_bucket,
+        database=target.database,
+        now=utc_now(),
+        overdue_seconds=LEASE_SECONDS,
+    )
+
+
+def _mend(plan: Plan, found: Diagnosis, target: Target) -> None:
+    """Set going what the ordinary run then does: the reconciler's findings, and the loads that the doctor names."""
+    from sluice.stages.reconcile import reconcile  # noqa: PLC0415
+    from sluice.stages.replay import replay  # noqa: PLC0415
+    from sluice.stages.services import utc_now  # noqa: PLC0415
+
+    wake = target.waking()
+    reconcile(
+        plan,
+        s3=target.client("s3"),
+        glue=target.client("glue"),
+        raw_bucket=target.raw_bucket,
+        lake_bucket=target.lake_bucket,
+        database=target.database,
+        ledger=target.ledger(),
+        states=target.client("stepfunctions"),
+        state_machine=target.need("state_machine"),
+        wake=wake,
+        now=utc_now(),
+        lease_seconds=LEASE_SECONDS,
+    )
+    replay(plan.dataset, found.loads, ledger=target.ledger(), wake=wake)
+
+
+def _wait(plans: list[Plan], target: Target, *, deadline: float, progress: Callable[[str], None]) -> None:
+    """Wait until no load waits and no lease is held; what still is, the next look will show."""
+    ledger = target.ledger()
+    while time.monotonic() < deadline:
+        busy = [
+            plan.dataset
+            for plan in plans
+            if ledger.pending(plan.dataset, limit=1) or ledger.lease(plan.dataset).run_id is not None
+        ]
+        if not busy:
+            return
+        progress(f"Waiting for {', '.join(busy)}")
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _rows(found: Diagnosis) -> Iterator[tuple[object, ...]]:
+    for finding in found.findings:
+        mark = "ok" if finding.count == 0 else "WRONG" if finding.is_error else "note"
+        remedy = finding.remedy or ("`sluice doctor --mend`" if finding.is_error else "")
+        yield mark, finding.check, finding.count, "; ".join(finding.samples), remedy if finding.count else ""
+
+
+def _document(found: Diagnosis) -> dict[str, Any]:
+    findings = [
+        {**{name: value for name, value in asdict(one).items() if name != "loads"}, "holds": one.holds}
+        for one in found.findings
+    ]
+    return {"dataset": found.dataset, "ok": found.holds, "findings": findings}

@@ -1,0 +1,75 @@
+"""Once a day: small files become fewer, old snapshots are forgotten, and files that nobody needs are removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from constructs import Construct
+
+from stacks import access
+from stacks.assets import Assets
+from stacks.dead_letters import dead_letters
+from stacks.lake import Lake
+from stacks.machine import Machine
+from stacks.machines.maintenance import maintenance_definition
+from stacks.settings import Settings
+from stacks.stage_function import StageFunction
+
+_HOUR = "3"  # UTC
+
+
+class Maintenance(Construct):
+    """The only part that may remove objects of the lake, below `tables/`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        lake: Lake,
+        settings: Settings,
+        assets: Assets,
+        environment: Mapping[str, str],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.maintain = StageFunction(
+            self,
+            "Maintain",
+            stage="maintain",
+            code=assets.functions["maintain"],
+            settings=settings,
+            environment=environment,
+        )
+        self.machine = Machine(
+            self,
+            "Tables",
+            definition=maintenance_definition(timeout=settings.run_timeout, maintain=self.maintain.timeout_seconds),
+            substitutions={"Maintain": self.maintain.arn},
+            log_days=settings.log_days,
+        )
+        self.undelivered = dead_letters(self, "Undelivered")
+        events.Rule(
+            self,
+            "MaintenanceSchedule",
+            schedule=events.Schedule.cron(hour=_HOUR, minute="17"),
+            targets=[
+                targets.SfnStateMachine(
+                    self.machine.machine,
+                    dead_letter_queue=self.undelivered,
+                    max_event_age=Duration.hours(12),
+                    retry_attempts=10,
+                )
+            ],
+        )
+        self.machine.allow(access.allow(["lambda:InvokeFunction"], self.maintain.arn))
+        self.maintain.allow(
+            access.use_ledger(lake.ledger, "GetItem", "UpdateItem"),
+            access.list_keys(lake.lake),
+            access.read_objects(lake.lake, "runs/", "tables/"),
+            access.write_objects(lake.lake, "runs/", "tables/"),
+            access.remove_objects(lake.lake, "tables/"),
+            access.use_tables(Stack.of(self), settings.database, "GetTable", "GetTables", "UpdateTable", "DeleteTable"),
+        )
