@@ -11,7 +11,9 @@ from sluice.cli.diff import diff
 from sluice.cli.init import init
 from sluice.cli.put import put
 from sluice.cli.query import query
+from sluice.cli.redrive import redrive
 from sluice.cli.rejects import rejects
+from sluice.cli.replay import replay
 from sluice.cli.runs import runs
 from sluice.cli.up import up
 from sluice.cli.where import Anywhere, choose
@@ -26,5 +28,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and with them rows
 )
 app.callback()(choose)
-for command in (demo, up, put, runs, rejects, query, check, init, diff, cost):
+for command in (demo, up, put, runs, rejects, query, check, init, diff, cost, orphans, plan, replay, redrive):
     app.command()(command)

@@ -6,8 +6,9 @@ outputs of its stacks, which CloudFormation tells. No client is made before it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sluice.cli.exits import CommandError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import boto3
     from pyiceberg.catalog.glue import GlueCatalog
 
+    from sluice.ledger.model import Lease
     from sluice.ledger.table import Ledger
 
 _NAMES = {
@@ -25,11 +27,25 @@ _NAMES = {
     "database": "SLUICE_DATABASE",
     "workgroup": "SLUICE_WORKGROUP",
 }
+# What only some commands need.
+_MORE = {
+    "state_machine": "SLUICE_STATE_MACHINE",
+    "ingest_queue": "SLUICE_INGEST_QUEUE",
+    "dead_letters": "SLUICE_INGEST_DEAD_LETTERS",
+}
 # The stacks of an environment, and the outputs that hold these names (stacks/lake.py, stacks/flow.py).
 _OUTPUTS = {
     "lake": {"raw_bucket": "RawBucket", "lake_bucket": "LakeBucket", "ledger_table": "LedgerTable"},
-    "flow": {"database": "Database", "workgroup": "WorkGroup"},
+    "flow": {
+        "database": "Database",
+        "workgroup": "WorkGroup",
+        "state_machine": "StateMachine",
+        "ingest_queue": "IngestQueue",
+        "dead_letters": "IngestDeadLetters",
+    },
 }
+
+LEASE_SECONDS = 6 * 3600 + 900  # as stacks/settings.py has it: longer than any run lasts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +57,9 @@ class Target:
     ledger_table: str
     database: str
     workgroup: str
+    state_machine: str = ""  # of runs
+    ingest_queue: str = ""
+    dead_letters: str = ""  # of the ingest queue
     endpoint: str | None = None  # of the offline AWS; the SDK finds it by itself, pyiceberg does not
 
     @classmethod
@@ -57,7 +76,8 @@ class Target:
                 "or name your deployment: `--env dev --profile NAME`.",
             )
         names = {field: environ[name] for field, name in _NAMES.items()}
-        return cls(**names, endpoint=endpoint)
+        more = {field: environ.get(name, "") for field, name in _MORE.items()}
+        return cls(**names, **more, endpoint=endpoint)
 
     def session(self) -> boto3.Session:
         """Open a session from the environment: AWS_ENDPOINT_URL, if set, points every client at the offline AWS."""
@@ -74,6 +94,28 @@ class Target:
         from sluice.ledger.table import Ledger  # noqa: PLC0415
 
         return Ledger(self.session().resource("dynamodb").Table(self.ledger_table))
+
+    def need(self, field: str) -> str:
+        """Return one of the names that only some commands need. Raises CommandError where it is not known."""
+        if found := str(getattr(self, field)):
+            return found
+        raise CommandError(
+            f"{_MORE[field]} is not set.", how="Export what `sluice up` prints, or name your deployment: `--env dev`."
+        )
+
+    def waking(self) -> Callable[[str], Lease]:
+        """Return what wakes a dataset, given its name."""
+        from sluice.stages.services import utc_now  # noqa: PLC0415
+        from sluice.stages.wake import wake  # noqa: PLC0415
+
+        return partial(
+            wake,
+            ledger=self.ledger(),
+            states=self.client("stepfunctions"),
+            state_machine=self.need("state_machine"),
+            now=utc_now(),
+            lease_seconds=LEASE_SECONDS,
+        )
 
     def catalog(self) -> GlueCatalog:
         """Open the Glue catalog, for reading Iceberg tables."""
@@ -105,7 +147,12 @@ def _from_stacks(environment: str) -> dict[str, str]:
             ) from error
         said = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
         names |= {field: said[output] for field, output in outputs.items() if output in said}
-    if missing := [output for outputs in _OUTPUTS.values() for field, output in outputs.items() if field not in names]:
+    if missing := [
+        output
+        for outputs in _OUTPUTS.values()
+        for field, output in outputs.items()
+        if field not in names and field not in _MORE
+    ]:
         raise CommandError(
             f"The stacks of {environment} do not put out {', '.join(missing)}.",
             how=f"Deploy them again (`make deploy ENV={environment}`).",

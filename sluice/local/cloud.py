@@ -7,6 +7,7 @@ because moto's state is global.
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import tempfile
 import threading
@@ -207,8 +208,8 @@ class LocalCloud:
     # -- for users
 
     def environment(self) -> dict[str, str]:
-        """What a shell exports to use this cloud: endpoint, credentials, and the names that the functions get too."""
-        shared: dict[str, str] = {}
+        """What a shell exports to use this cloud: endpoint, credentials, the stacks' outputs, the functions' names."""
+        shared = {f"SLUICE_{_snake(name)}": str(value) for name, value in self.outputs.items()}
         for function in lambda_backends[ACCOUNT][self.region].list_functions():
             shared |= {name: value for name, value in function.environment_vars.items() if name.startswith("SLUICE_")}
         return {
@@ -330,6 +331,10 @@ class LocalCloud:
 def _construct(path: str) -> str:
     """`sluice-dev-flow/Pipeline/Claim/Role/Resource` as `Pipeline/Claim/Role`."""
     return path.partition("/")[2].removesuffix("/Resource")
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()
 
 
 def _status(execution: Any) -> str:

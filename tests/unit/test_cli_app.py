@@ -16,7 +16,7 @@ from sluice.cli.exits import CommandError, answering
 from sluice.cli.main import app
 from sluice.errors import ContractError, DataError, TransientError
 
-COMMANDS = ("demo", "up", "put", "runs", "rejects", "query", "check")
+COMMANDS = ("demo", "up", "put", "runs", "rejects", "query", "check", "replay", "redrive")
 HEAVY = (
     "boto3",
     "botocore",
@@ -48,7 +48,17 @@ def test_starting_the_command_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("arguments", [("runs",), ("put", "flights", __file__), ("rejects", "flights"), ("query", "x")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("runs",),
+        ("put", "flights", __file__),
+        ("rejects", "flights"),
+        ("query", "x"),
+        ("replay", "flights", "--all"),
+        ("redrive",),
+    ],
+)
 def test_without_an_aws_to_talk_to_the_command_says_how_to_get_one(
     arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
