@@ -13,6 +13,7 @@ from sluice.contract.compile import compile_plan
 from sluice.contract.evolution import refuse_unsaid
 from sluice.contract.odcs import parse
 from sluice.contract.plan import PROVENANCE, REJECTS, Plan
+from sluice.contract.relations import unknown_targets
 from sluice.contract.selection import read_selection, with_selection
 from sluice.errors import ContractError
 from sluice.kernel.rehearse import rehearse
@@ -69,6 +70,14 @@ def load_project(root: Path) -> Project:
     plans = {plan.dataset: plan for plan in map(load_plan, sorted((root / "contracts").glob("*" + CONTRACT_SUFFIX)))}
     if not plans:
         raise ContractError("no contract found", file=str(root / "contracts"), remedy="add <dataset>.odcs.yaml")
+    for plan in plans.values():
+        for sentence in unknown_targets(plan, plans):
+            raise ContractError(
+                sentence,
+                file=str(root / "contracts" / f"{plan.dataset}{CONTRACT_SUFFIX}"),
+                place="relationships",
+                remedy="name a column of that dataset",
+            )
     for path in sorted((root / TRANSFORMS).glob("*")):
         if path.suffix != ".sql" or path.stem not in plans:
             raise ContractError(

@@ -51,7 +51,7 @@ def check(
         if out is not None and out.exists() and any(out.iterdir()):
             raise CommandError(f"{out} is not empty.", how="Name a new folder with --out; nothing is overwritten.")
         with working(f"Checking {len(files)} files"):
-            summaries = _run(plan, files, out)
+            summaries = judge(plan, files, out)
         broken = _report(plan, files, summaries, as_json=as_json)
         if out is not None:
             say(f"Written to {out}.")
@@ -59,7 +59,8 @@ def check(
             raise typer.Exit(Exit.DATA)
 
 
-def _run(plan: Plan, files: Sequence[Path], out: Path | None) -> Sequence[LoadSummary]:
+def judge(plan: Plan, files: Sequence[Path], out: Path | None = None) -> Sequence[LoadSummary]:
+    """Run the kernel over files; keep what it writes below `out`, if given."""
     from sluice.kernel.outcome import SourceFile  # noqa: PLC0415
     from sluice.kernel.transform import transform  # noqa: PLC0415  (DuckDB)
 

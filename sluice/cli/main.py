@@ -9,6 +9,8 @@ from sluice.cli.cost import cost
 from sluice.cli.demo.command import demo
 from sluice.cli.diff import diff
 from sluice.cli.init import init
+from sluice.cli.orphans import orphans
+from sluice.cli.plan.command import plan
 from sluice.cli.put import put
 from sluice.cli.query import query
 from sluice.cli.redrive import redrive
@@ -28,5 +30,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and with them rows
 )
 app.callback()(choose)
-for command in (demo, up, put, runs, rejects, query, check, init, diff, cost, orphans, plan, replay, redrive):
+for command in (demo, up, put, runs, rejects, orphans, query, check, init, diff, plan, cost, replay, redrive):
     app.command()(command)

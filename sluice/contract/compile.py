@@ -16,6 +16,7 @@ from sluice.contract.model import Dataset, Property, Spelling
 from sluice.contract.nested import is_nested, nested_cast, nested_rules, nested_type
 from sluice.contract.plan import EXTRA, Column, PartitionField, Plan, Rule
 from sluice.contract.protection import refuse_leaks
+from sluice.contract.relations import relationships
 from sluice.contract.rules import rules_of
 from sluice.contract.selection import condition_rule
 from sluice.contract.sql import quote
@@ -58,6 +59,7 @@ def compile_plan(dataset: Dataset) -> Plan:
         rules=tuple(_rules(dataset, kinds, key)),
         unique=tuple(uniques(dataset, tuple(item.name for item in key))),
         checks=tuple(object_checks(dataset, kinds)),
+        relationships=tuple(relationships(dataset)),
         partition=tuple(_partition(item, kinds[item.name]) for item in _in_order(dataset, "partition")),
         max_reject_share=dataset.max_reject_share,
         description=dataset.description,

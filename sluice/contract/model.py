@@ -103,6 +103,16 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A relationship: columns that refer to columns of another dataset."""
+
+    columns: tuple[str, ...]
+    dataset: str
+    to: tuple[str, ...]
+    source: Source
+
+
+@dataclass(frozen=True, kw_only=True)
 class Property:
     """One property of the schema object: a column of the curated table."""
 
@@ -124,6 +134,7 @@ class Property:
     members: tuple[Property, ...] = ()  # of an object
     items: Property | None = None  # of an array
     protect: Protect = ""
+    references: tuple[Reference, ...] = ()
     derived: str | None = None  # transformLogic: a DuckDB expression over the other columns
     source: Source
 
@@ -147,6 +158,7 @@ class Dataset:
     extra_column: str | None = None  # the property that takes what the contract does not name
     properties: tuple[Property, ...] = ()
     checks: tuple[Check, ...] = ()  # of the whole object
+    references: tuple[Reference, ...] = ()  # relationships of the whole object
     condition: str | None = None  # of a transform: rows on which it is not true are rejects
     condition_source: Source | None = None
     source: Source

@@ -24,6 +24,7 @@ from sluice.contract.plan import Protect
 from sluice.contract.protection import read_classes, read_protection
 from sluice.contract.quality import read_checks
 from sluice.contract.reading import read_mode, read_reading
+from sluice.contract.relations import read_references
 from sluice.contract.rules import ROW_METRICS
 from sluice.contract.service import read_budget, read_levels
 from sluice.contract.spelling import read_spelling, refuse_foreign_spelling
@@ -86,7 +87,6 @@ def _chosen(document: Document, objects: Sequence[SchemaObject]) -> int:
 def _dataset(document: Document, contract: OpenDataContractStandard, table: SchemaObject, *, path: str) -> Dataset:
     custom = read_custom(table.customProperties, document=document, path=path, known=OBJECT_OPTIONS)
     mode, on_delete = read_mode(custom)
-    _refuse_relationships(document, path, table.relationships)
     spelling, classes = read_spelling(custom, Spelling()), read_classes(custom)
     properties = tuple(
         _property(document, item, f"{path}.properties[{position}]", spelling, classes)
@@ -110,6 +110,7 @@ def _dataset(document: Document, contract: OpenDataContractStandard, table: Sche
         reading=read_reading(custom, contract.servers),
         extra_column=custom.text("extraColumn", None),
         properties=properties,
+        references=read_references(table.relationships, document=document, path=path, own=""),
         checks=read_checks(table.quality, document=document, path=path, column=None),
         source=document.at(path),
     )
@@ -124,7 +125,6 @@ def _property(
     options = _options(document, item.logicalTypeOptions, f"{path}.logicalTypeOptions")
     if item.semanticType == "measure":
         raise document.at(f"{path}.semanticType").error("a measure is no column", "move it into a mart")
-    _refuse_relationships(document, path, item.relationships)
     refuse_foreign_spelling(custom, item.logicalType)
     if item.partitioned is not True and custom.values.get("partitionTransform") is not None:
         raise custom.source("partitionTransform").error("the property is not partitioned", "add `partitioned: true`")
@@ -152,6 +152,7 @@ def _property(
             )
         ),
         items=_inner(document, item.items, f"{path}.items") if item.items is not None else None,
+        references=read_references(item.relationships, document=document, path=path, own=item.name or ""),
         protect=read_protection(custom, item.classification, classes),
         derived=item.transformLogic,
         source=document.at(path),
@@ -192,13 +193,6 @@ def _position(document: Document, path: str, flag: bool | None, position: int | 
     if not flag:
         return None
     return position if given else 0
-
-
-def _refuse_relationships(document: Document, path: str, relationships: Any) -> None:
-    if relationships:
-        raise document.at(f"{path}.relationships").error(
-            "relationships are not checked yet", "remove them, say them in the description"
-        )
 
 
 def _validated(document: Document) -> OpenDataContractStandard:

@@ -143,6 +143,15 @@ class ObjectCheck:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Relationship:
+    """Columns whose values stand in columns `to` of another dataset, if all is well. It rejects nothing."""
+
+    columns: tuple[str, ...]
+    dataset: str
+    to: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PartitionField:
     """One Iceberg partition field: identity, year, month, day, hour or truncate[w] of a column."""
 
@@ -168,6 +177,7 @@ class Plan:
     rules: tuple[Rule, ...] = ()
     unique: tuple[Unique, ...] = ()  # beside the primary key
     checks: tuple[ObjectCheck, ...] = ()
+    relationships: tuple[Relationship, ...] = ()
     partition: tuple[PartitionField, ...] = ()
     max_reject_share: float | None = None  # above it a run publishes nothing
     description: str = ""
@@ -209,6 +219,7 @@ class Plan:
                 "read_order": tuple(data.get("read_order", ())),
                 "rules": tuple(Rule(**rule) for rule in data["rules"]),
                 "unique": tuple(Unique(**_with_tuples(unique)) for unique in data.get("unique", ())),
+                "relationships": tuple(Relationship(**_with_tuples(one)) for one in data.get("relationships", ())),
                 "checks": tuple(ObjectCheck(**_with_tuples(check)) for check in data.get("checks", ())),
                 "partition": tuple(PartitionField(**part) for part in data["partition"]),
             }

@@ -112,6 +112,18 @@ def test_the_example_dataset_goes_from_file_to_query(project: Path, environment:
     rejected = run(rejects, cwd=project, env=environment)
     assert (rejected.returncode, rejected.stdout.strip()) == (0, "No row of orders is rejected.")
 
+    # No dataset of the README refers to another one: let the order numbers refer to themselves, and to nothing.
+    (project / "referring" / "contracts").mkdir(parents=True)
+    (project / "referring" / "contracts" / "orders.odcs.yaml").write_text(
+        example().replace("primaryKey: true\n", "primaryKey: true\n        relationships: "
+        "[{to: orders.order_id}, {to: nowhere.order_id}]\n", 1)
+    )  # fmt: skip
+    orphans = run("sluice orphans orders --project referring --json", cwd=project, env=environment)
+    assert orphans.returncode == 0, orphans.stderr
+    here, nowhere = json.loads(orphans.stdout)["relationships"]
+    assert (here["rows"], here["orphans"], here["problem"]) == (3, 0, None)
+    assert "nowhere" in nowhere["problem"]
+
     ran = run("sluice runs --json", cwd=project, env=environment)
     assert [(item["run_id"], item["state"]) for item in json.loads(ran.stdout)["runs"]] == [("orders-1", "PUBLISHED")]
 

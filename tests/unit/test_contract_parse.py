@@ -270,15 +270,20 @@ REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
     ),
     "array of nothing": (lambda d: prop(d, 1).update(logicalType="array"), "an array without items", "properties[1]"),
     "no type": (lambda d: prop(d, 1).pop("logicalType"), "no logicalType", "properties[1]"),
-    "relationship": (
-        lambda d: prop(d, 1).update(relationships=[{"to": "a.b"}]),
-        "relationships",
-        "properties[1].relationships",
+    "relationship by path": (
+        lambda d: prop(d, 1).update(relationships=[{"to": "schema/a/properties/b"}]),
+        "refers to 'schema/a/properties/b'",
+        "properties[1].relationships[0]",
     ),
-    "table relationship": (
-        lambda d: d["schema"][0].update(relationships=[{"from": "orders.state", "to": "a.b"}]),
-        "relationships",
-        "schema[0].relationships",
+    "relationship of unlike lengths": (
+        lambda d: d["schema"][0].update(relationships=[{"from": "orders.state", "to": ["a.b", "a.c"]}]),
+        "1 columns refer to 2",
+        "schema[0].relationships[0]",
+    ),
+    "relationship of no column": (
+        lambda d: d["schema"][0].update(relationships=[{"from": "orders.nope", "to": "a.b"}]),
+        "it is about 'nope'",
+        "schema[0].relationships[0]",
     ),
     "measure": (lambda d: prop(d, 2).update(semanticType="measure"), "measure", "properties[2].semanticType"),
     "unknown type option": (
