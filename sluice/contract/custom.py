@@ -108,7 +108,7 @@ def read_custom(
         here = document.at(f"{path}.customProperties[{position}]")
         if item.vendor not in {None, PROPERTY}:
             continue
-        if item.property in OBJECT_OPTIONS | COLUMN_OPTIONS:
+        if item.property in known:  # a word that means nothing at this place is another tool's
             raise here.error(
                 f"the custom property {item.property!r} has no effect here",
                 "put it into the mapping of the custom property `sluice`",

@@ -24,8 +24,8 @@ _DUCKDB = {
 _LOGICAL = {"string": "string", "boolean": "boolean", "date": "date", "timestamp": "timestamp", "time": "time"}
 _PHYSICAL = {
     **dict.fromkeys(("string", "varchar", "char", "character varying", "text", "nvarchar", "uuid"), "string"),
-    **dict.fromkeys(("int", "integer", "int32", "int4", "smallint", "int2", "int16", "tinyint"), "int"),
-    **dict.fromkeys(("bigint", "int64", "int8", "long"), "long"),
+    **dict.fromkeys(("int", "integer", "int32", "int4", "serial", "smallint", "int2", "int16", "tinyint"), "int"),
+    **dict.fromkeys(("bigint", "int64", "int8", "long", "bigserial"), "long"),
     **dict.fromkeys(("float", "real", "float4", "float32"), "float"),
     **dict.fromkeys(("double", "double precision", "float8", "float64"), "double"),
     **dict.fromkeys(("boolean", "bool"), "boolean"),
@@ -90,8 +90,8 @@ def iceberg_type(item: Property) -> str:
             if item.options.format is not None:
                 return _known_format(item, _FLOAT_FORMATS)
             return physical if physical and physical not in _LOGICAL.values() else "double"
-        case "date" if physical == "timestamp":  # how v3.0, which has no timestamp, says it
-            return "timestamp"
+        case "date" if physical in {"timestamp", "time"}:  # how v3.0, which has neither, says it
+            return physical
         case logical if logical in _LOGICAL:
             return _LOGICAL[logical]
         case logical:
