@@ -43,12 +43,13 @@ def compose(project: Project, *, before_synth: Callable[[cdk.App], None] | None 
     from stacks.flow import Flow  # noqa: PLC0415
     from stacks.hardened import harden  # noqa: PLC0415
     from stacks.lake import Lake  # noqa: PLC0415
-    from stacks.settings import settings_from  # noqa: PLC0415
+    from stacks.settings import must_have_salt, settings_from  # noqa: PLC0415
 
     # The CDK's command line would add all this; without it somebody has to.
     context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
     app = cdk.App(context={**context, "aws:cdk:enable-path-metadata": True})
     settings = settings_from(app.node.try_get_context)
+    must_have_salt(settings, project.plans)
     with TemporaryDirectory(prefix="sluice-assets-") as folder:
         assets = assemble(project, root=ROOT, target=Path(folder), packaged=settings.packaged)
         lake = Lake(app, f"{settings.name}-lake", settings=settings)

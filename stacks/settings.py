@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from sluice.contract.plan import Plan
 from sluice.errors import ContractError
 
 Stage = Literal["ingest", "reconcile", "claim", "transform", "publish", "settle", "refresh", "maintain"]
@@ -129,6 +130,18 @@ ENVIRONMENTS: Mapping[str, Settings] = MappingProxyType(
         "prod": Settings(environment="prod", log_days=365, noncurrent_days=90, glue_workers=10),
     }
 )
+
+
+def must_have_salt(settings: Settings, plans: Mapping[str, Plan]) -> None:
+    """Raise ContractError if a dataset hashes values and the environment names no salt for it."""
+    hashing = sorted(name for name, plan in plans.items() if any(column.protect == "hash" for column in plan.columns))
+    if hashing and not settings.salt_parameter:
+        raise ContractError(
+            f"dataset {hashing[0]} hashes values, and environment {settings.environment} has no salt",
+            file="stacks/settings.py",
+            place="salt_parameter",
+            remedy="make an SSM parameter that holds one, and name it (docs/contracts.md, Personal data)",
+        )
 
 
 def settings_from(context: Callable[[str], Any]) -> Settings:

@@ -32,12 +32,23 @@ def unknown_table(project: Path) -> None:
     (project / "contracts" / "flights.odcs.yaml").unlink()
 
 
+def hash_without_salt(project: Path) -> None:
+    contract = project / "contracts" / "airlines.odcs.yaml"
+    text = contract.read_text(encoding="utf-8")
+    hashing = text.replace("mode: replace", "mode: replace\n          protect: {public: hash}").replace(
+        "      - name: name\n", "      - name: name\n        classification: public\n"
+    )
+    assert hashing.count("public") == 2
+    contract.write_text(hashing, encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("edit", "context", "said"),
     [
         pytest.param(wrong_type, "{}", ("airlines.odcs.yaml", "strnig"), id="contract"),
         pytest.param(unknown_table, "{}", (".sql", "flights"), id="mart"),
         pytest.param(nothing, '{"env": "moon"}', ("stacks/settings.py", "'moon'"), id="setting"),
+        pytest.param(hash_without_salt, "{}", ("dataset airlines hashes values", "salt_parameter"), id="salt"),
     ],
 )
 def test_mistake_fails_synth_with_place_and_remedy_and_no_traceback(
