@@ -8,6 +8,7 @@ from sluice.cli.check import check
 from sluice.cli.cost import cost
 from sluice.cli.demo.command import demo
 from sluice.cli.diff import diff
+from sluice.cli.doctor import doctor
 from sluice.cli.init import init
 from sluice.cli.orphans import orphans
 from sluice.cli.plan.command import plan
@@ -30,5 +31,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and with them rows
 )
 app.callback()(choose)
-for command in (demo, up, put, runs, rejects, orphans, query, check, init, diff, plan, cost, replay, redrive):
+for command in (demo, up, put, runs, rejects, orphans, query, check, init, diff, plan, cost, replay, redrive, doctor):
     app.command()(command)

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sluice.cli.main import app
+from sluice.local.faults import Fault
 
 pytestmark = pytest.mark.proof
 
@@ -63,6 +64,23 @@ def test_a_replay_loads_again_and_doubles_nothing(world):
     assert (code, done["reopened"]) == (0, 8)
     world.cloud.wait_until_quiet(120)
     assert world.rows("flights", *COLUMNS) == before
+
+
+def test_the_doctor_finds_a_lost_object_and_mends_it(world):
+    code, well = command("doctor", "flights")
+    assert (code, well["ok"]) == (0, True)
+    world.cloud.inject(Fault(match=("sqs", "SendMessage"), times=50))
+    world.put("flights/lost.csv", HEADER + ROW.format(hour=20, utc=21))
+    world.cloud.wait_until_quiet(30)
+    world.cloud.gateway.faults.clear()
+    code, ill = command("doctor", "flights")
+    assert (code, [one["check"] for one in ill["datasets"][0]["findings"] if not one["holds"]]) == (
+        1,
+        ["every version that counts has a load"],
+    )
+    code, mended = command("doctor", "flights", "--mend")
+    assert (code, mended["ok"]) == (0, True)
+    assert (20, "flights/lost.csv") in world.rows("flights", "hour", "_sluice_object")
 
 
 def test_dead_letters_go_back_to_the_queue(world):
