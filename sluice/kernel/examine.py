@@ -1,27 +1,26 @@
-"""From cells to judged records: SQL that casts each cell, checks each rule and lists what is broken.
+"""From cells to judged records: SQL that casts each cell and checks all rules at once.
 
-One statement over one object's records; it knows nothing of files, partitions or other records.
+One statement over one object's records; it knows nothing of files, partitions or other records. Which rules a rejected
+record breaks is told afterwards, from what it carries along (`explain`): most records are sound, and telling is dear.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sluice.contract.plan import CELL, PROVENANCE, Column, Plan, Rule
+from sluice.contract.plan import PROVENANCE, Column, Plan, Rule
 from sluice.contract.sql import literal, quote
 from sluice.kernel.outcome import SourceFile
-from sluice.kernel.protect import HIDDEN, hashes, shielded, stored
+from sluice.kernel.protect import hashes, shielded, stored
 from sluice.kernel.records import Records
 
 # Columns of an examined record beside the plan's columns and the provenance columns.
 RAW = "_sluice_raw"  # the record as it stood; may be NULL where it is accepted
 BAD = "_sluice_bad"  # whether the record is rejected
-BROKEN = "_sluice_broken"  # list of BREACH, NULL for a record that is accepted
-BREACH = 'STRUCT("column" VARCHAR, "rule" VARCHAR, "reason" VARCHAR, "value" VARCHAR, "stops" BOOLEAN)'
+GIVEN = "_sluice_given"  # what a rejected record was made of, as JSON (`explain`); NULL if it is accepted
 
-_SHOWN = 100  # characters of a cell in a reason; the cell itself stands in `value`
 _PROVENANCE_SQL = {
     "_sluice_load": "$load_id",
     "_sluice_object": "$object_key",
@@ -33,55 +32,37 @@ _PROVENANCE_SQL = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Breach:
-    """A way to break the plan. `sound` is SQL that is false where a record does, `reason` and `value` tell how.
+@dataclass(frozen=True)
+class Check:
+    """A rule in force, and the column that it is about; None for the whole record."""
 
-    It counts only where nothing is wrong before (`unless`): a record of the wrong shape has no cells to judge, and a
-    cell of the wrong type no value.
-    """
-
-    column: str | None
-    rule: str
-    sound: str
-    reason: str
-    value: str = "NULL"
-    unless: str = "_sluice_fault IS NOT NULL"
-    stops: bool = False
-
-    @property
-    def entry(self) -> str:
-        column = "NULL" if self.column is None else literal(self.column)
-        return (
-            f"CASE WHEN NOT ({self.unless}) AND ({self.sound}) IS FALSE THEN {{'column': {column}, "
-            f"'rule': {literal(self.rule)}, 'reason': {self.reason}, 'value': {self.value}, "
-            f"'stops': {literal(self.stops)}}} END"
-        )
+    column: Column | None
+    rule: Rule
+    of_type: bool = False  # whether the cell is a text of the column's type
 
 
 def examined(
     records: Records, plan: Plan, source: SourceFile, *, run_id: str, every_text: bool, salt: str | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """Return SQL and parameters of the examined records: plan columns, provenance, RAW, BAD, BROKEN.
+    """Return SQL and parameters of the examined records: plan columns, provenance, RAW, BAD, GIVEN.
 
-    RAW is there for bad records, and for all of them with `every_text`, which is dear. `salt` is that of hashes.
+    RAW is there with `every_text` only, which is dear. `salt` is that of hashes.
     """
     records, columns = shielded(records, plan), (*plan.columns, *plan.omitted)
-    given = {name: f"_sluice_given_{number}" for number, name in enumerate(records.cells)}
-    breaches = list(_breaches(plan, records, given))
+    flags = {name: f"_sluice_given_{number}" for number, name in enumerate(cast_sources(plan))}
     own = ["_sluice_row", "_sluice_fault", *records.columns]
-    cells = [f"{_nulled(cell, plan)} AS {quote(name)}" for name, cell in records.cells.items()]
-    wanted = dict.fromkeys(column.source for column in columns if column.source is not None)
-    cells += [f"NULL::VARCHAR AS {quote(name)}" for name in wanted if name not in records.cells]
-    casted = [f"{quote(name)} IS NOT NULL AS {flag}" for name, flag in given.items()]
+    cells = [f"{nulled(cell, plan, _bound_nulls(plan))} AS {quote(name)}" for name, cell in records.cells.items()]
+    cells += [f"NULL::VARCHAR AS {quote(name)}" for name in flags if name not in records.cells]
+    listed = checks(plan, lambda column: flags[column.source or ""])
+    casted = [f"{quote(name)} IS NOT NULL AS {flag}" for name, flag in flags.items()]
     casted += [f"{column.cast} AS {quote(column.name)}" for column in columns if column.source is not None]
     derived = [f"{column.cast} AS {quote(column.name)}" for column in columns if column.source is None]
     result = [stored(column) for column in plan.columns]
     result += [f"{_PROVENANCE_SQL[name]} AS {name}" for name, _ in PROVENANCE]
     result += [
-        f"{records.raw if every_text else f'CASE WHEN {BAD} THEN {records.raw} END'} AS {RAW}",
+        f"{records.raw if every_text else 'NULL::VARCHAR'} AS {RAW}",
         BAD,
-        f"CASE WHEN {BAD} THEN {_listed(breaches)} END AS {BROKEN}",
+        f"CASE WHEN {BAD} THEN {_given(records, plan, listed)} END AS {GIVEN}",
     ]
     sql = f"""
     WITH records AS ({records.sql}
@@ -92,7 +73,7 @@ def examined(
     ), typed AS (
         SELECT {_lines(["*", *derived])} FROM casted
     ), judged AS (
-        SELECT *, NOT coalesce({_all(breaches)}, true) AS {BAD} FROM typed
+        SELECT *, NOT coalesce({_all(_conditions(listed))}, true) AS {BAD} FROM typed
     )
     SELECT {_lines(result)} FROM judged"""
     return sql, {
@@ -125,48 +106,39 @@ def needs_texts(plan: Plan) -> bool:
     return rejects_repeats(plan) or bool(plan.unique)
 
 
-def _breaches(plan: Plan, records: Records, given: Mapping[str, str]) -> Iterator[_Breach]:
-    """Yield every way to break this plan, in the order in which they are reported.
+def cast_sources(plan: Plan) -> list[str]:
+    """What columns are cast from, in order."""
+    columns = (*plan.columns, *plan.omitted)
+    return list(dict.fromkeys(column.source for column in columns if column.source is not None))
 
-    Rules that only warn are none: they are counted among the accepted records, later.
+
+def has_secrets(plan: Plan) -> bool:
+    """Whether values are judged that are not stored as they are, so that nothing can be judged again afterwards."""
+    return bool(plan.omitted) or any(column.protect for column in plan.columns)
+
+
+def nulled(cell: str, plan: Plan, nulls: Sequence[str]) -> str:
+    """The cell, without blanks around it if the plan says so, NULL where it is one of the null texts."""
+    if plan.reading.blanks == "trim":
+        cell = f"trim({cell}, ' ' || chr(9))"
+    return f"CASE WHEN {cell} NOT IN ({', '.join(nulls)}) THEN {cell} END" if nulls else cell
+
+
+def checks(plan: Plan, is_given: Callable[[Column], str]) -> list[Check]:
+    """Return all that a record is checked for, in the order in which it is reported; its shape comes before that.
+
+    `is_given` yields SQL: whether the column's cell holds a text. Rules that only warn are left out: they are counted
+    among the accepted records, later.
     """
-    shaped = "_sluice_fault IS NULL"
-    yield _Breach(column=None, rule=records.fault, sound=shaped, reason="_sluice_fault", unless="false")
+    found = []
     for column in (*plan.columns, *plan.omitted):
-        yield from _column_breaches(column, plan, records.cells, given)
-    for rule in plan.rules:
-        if rule.column is None and rule.severity != "warn":
-            reason = literal(f"expected {rule.expected}")
-            stops = rule.severity == "stop"
-            yield _Breach(column=None, rule=rule.name, sound=rule.predicate, reason=reason, stops=stops)
-
-
-def _column_breaches(
-    column: Column, plan: Plan, cells: Mapping[str, str], given: Mapping[str, str]
-) -> Iterator[_Breach]:
-    name = quote(column.name)
-    value = cells.get(column.source or "") or ("NULL" if column.source else f"CAST({name} AS VARCHAR)")
-    shown = f"coalesce({_shown(value)}, 'nothing')" if value != "NULL" else "'nothing'"
-    if column.protect:
-        value, shown = "NULL", literal(HIDDEN)
-    unless = "_sluice_fault IS NOT NULL"
-    if (flag := given.get(column.source or "")) and column.type != "string":
-        reason = f"{literal(f'expected {column.expected or column.type}, got ')} || {shown}"
-        if column.explain and not column.protect:
-            reason = f"coalesce({column.explain.replace(CELL, value)}, {reason})"
-        sound = f"NOT {flag} OR {name} IS NOT NULL"
-        yield _Breach(column=column.name, rule="type", sound=sound, reason=reason, value=value)
-        unless += f" OR NOT ({sound})"
-    for rule in _rules(column, plan):
-        yield _Breach(
-            column=column.name,
-            rule=rule.name,
-            sound=rule.predicate,
-            reason=f"{literal(f'expected {rule.expected}, got ')} || {shown}",
-            value=value,
-            unless=unless,
-            stops=rule.severity == "stop",
-        )
+        if column.source is not None and column.type != "string":
+            sound = f"NOT {is_given(column)} OR {_is_there(column)}"
+            expected = column.expected or column.type
+            rule = Rule(name="type", column=column.name, predicate=sound, expected=expected)
+            found.append(Check(column, rule, of_type=True))
+        found += [Check(column, rule) for rule in _rules(column, plan)]
+    return found + [Check(None, rule) for rule in plan.rules if rule.column is None and rule.severity != "warn"]
 
 
 def _rules(column: Column, plan: Plan) -> Iterator[Rule]:
@@ -174,36 +146,50 @@ def _rules(column: Column, plan: Plan) -> Iterator[Rule]:
     own = [rule for rule in plan.rules if rule.column == column.name and rule.severity != "warn"]
     implied = column.required or column.name in plan.primary_key
     if implied and not any(rule.name == "required" for rule in own):
-        predicate = f"{quote(column.name)} IS NOT NULL"
-        yield Rule(name="required", column=column.name, predicate=predicate, expected="a value")
+        yield Rule(name="required", column=column.name, predicate=_is_there(column), expected="a value")
     yield from own
 
 
-def _shown(value: str) -> str:
-    """The cell in quotation marks, cut short."""
-    mark = literal("'")
-    return f"{mark} || {value}[:{_SHOWN}] || CASE WHEN length({value}) > {_SHOWN} THEN '...' ELSE '' END || {mark}"
+def _is_there(column: Column) -> str:
+    return f"{quote(column.name)} IS NOT NULL"
 
 
-def _nulled(cell: str, plan: Plan) -> str:
-    """The cell, without blanks around it if the plan says so, NULL where it is one of the null texts."""
-    nulls = ", ".join(f"$null_{number}" for number in range(len(plan.reading.null_texts)))
-    if plan.reading.blanks == "trim":
-        cell = f"trim({cell}, ' ' || chr(9))"
-    return f"CASE WHEN {cell} NOT IN ({nulls}) THEN {cell} END" if nulls else cell
+def _bound_nulls(plan: Plan) -> list[str]:
+    return [f"$null_{number}" for number in range(len(plan.reading.null_texts))]
 
 
-def _all(breaches: list[_Breach]) -> str:
-    """False where a record has any of the breaches; as a tree, since DuckDB bounds the depth of an expression."""
-    if len(breaches) > 1:
-        middle = len(breaches) // 2
-        return f"({_all(breaches[:middle])} AND {_all(breaches[middle:])})"
-    return f"({breaches[0].sound})"
+def _given(records: Records, plan: Plan, listed: Sequence[Check]) -> str:
+    """What a record carries along to be explained: its text and shape, its cells, and verdicts on secrets."""
+    hidden = {column.source for column in (*plan.columns, *plan.omitted) if column.protect}
+    shown = {name: cell for name, cell in records.cells.items() if name not in hidden}
+    verdicts = [f"({check.rule.predicate}) IS NOT FALSE" for check in listed] if has_secrets(plan) else []
+    carried = {
+        "raw": records.raw,
+        "fault": "_sluice_fault",
+        "fault_rule": literal(records.fault),
+        "cells": f"[{', '.join(shown.get(name, 'NULL::VARCHAR') for name in cast_sources(plan))}]",
+        "sound": f"[{', '.join(verdicts)}]",
+    }
+    return f"CAST(to_json({{{', '.join(f'{literal(name)}: {value}' for name, value in carried.items())}}}) AS VARCHAR)"
 
 
-def _listed(breaches: list[_Breach]) -> str:
-    entries = f"[{_lines([breach.entry for breach in breaches])}]"
-    return f"CAST(list_filter({entries}, lambda breach: breach IS NOT NULL) AS {BREACH}[])"
+def _conditions(listed: Sequence[Check]) -> list[str]:
+    """SQL conditions, one of which is false where a record is rejected: no more of them than that takes."""
+    predicates = {check.rule.predicate for check in listed}
+    needed = ["_sluice_fault IS NULL"]
+    for check in listed:
+        implied = check.of_type and check.column and _is_there(check.column) in predicates  # NULL is not sound anyway
+        if not implied:
+            needed.append(check.rule.predicate)
+    return list(dict.fromkeys(needed))
+
+
+def _all(conditions: Sequence[str]) -> str:
+    """All conditions; as a tree, since DuckDB bounds the depth of an expression."""
+    if len(conditions) > 1:
+        middle = len(conditions) // 2
+        return f"({_all(conditions[:middle])} AND {_all(conditions[middle:])})"
+    return f"({conditions[0]})"
 
 
 def _lines(items: list[str]) -> str:

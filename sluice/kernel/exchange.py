@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sluice.contract.plan import Plan
 from sluice.contract.sql import literal, quote
-from sluice.kernel.examine import BROKEN
+from sluice.kernel.examine import BAD
 from sluice.kernel.outcome import Limits, Outcome, SourceFile
 from sluice.kernel.partition import partition_expressions
 from sluice.kernel.protect import checked_salt
@@ -127,7 +127,7 @@ def bucket_expression(plan: Plan, buckets: int) -> str:
     spread = max(1, buckets // _SPREAD)
     rejects = f"hash(_sluice_load, _sluice_row) % {spread}"
     if needs_whole_objects(plan):
-        return f"CASE WHEN {BROKEN} IS NULL THEN hash(_sluice_load) % {buckets} ELSE {rejects} END"
+        return f"CASE WHEN {BAD} THEN {rejects} ELSE hash(_sluice_load) % {buckets} END"
     partitions = partition_expressions(plan)
     key = [quote(name) for name in plan.primary_key]
     single = key or ["_sluice_load", "_sluice_row"]
@@ -135,7 +135,7 @@ def bucket_expression(plan: Plan, buckets: int) -> str:
     good = f"hash({', '.join(single)}) % {buckets}"
     if partitions and follows_key:
         good = f"(hash({', '.join(partitions)}) % {buckets} + hash({', '.join(single)}) % {spread}) % {buckets}"
-    return f"CASE WHEN {BROKEN} IS NULL THEN {good} ELSE {rejects} END"
+    return f"CASE WHEN {BAD} THEN {rejects} ELSE {good} END"
 
 
 def _bucket_of(file: Path) -> int:

@@ -14,7 +14,7 @@ from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
-from sluice.kernel.examine import BAD, BREACH, BROKEN, RAW, examined, needs_texts, texts
+from sluice.kernel.examine import BAD, GIVEN, RAW, examined, needs_texts, texts
 from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
 from sluice.kernel.protect import checked_salt
 from sluice.kernel.read import Attempt, attempts
@@ -64,7 +64,7 @@ def create_examined(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     """Make the empty table `examined`."""
     columns = [(column.name, duckdb_type(column.type)) for column in plan.columns]
     columns += [(name, duckdb_type(kind)) for name, kind in PROVENANCE]
-    columns += [(RAW, "VARCHAR"), (BAD, "BOOLEAN"), (BROKEN, f"{BREACH}[]")]
+    columns += [(RAW, "VARCHAR"), (BAD, "BOOLEAN"), (GIVEN, "VARCHAR")]
     connection.execute(f"CREATE TEMP TABLE examined ({', '.join(f'{quote(name)} {kind}' for name, kind in columns)})")
 
 
@@ -160,9 +160,10 @@ class _Task:
 
     def _pass_through(self, source: SourceFile, scratch: Path, out: Path) -> Outcome:
         for attempt in attempts(self.connection, source, self.plan, scratch=scratch, limits=self.limits):
-            relation = examined(
+            examination = examined(
                 attempt.records, self.plan, source, run_id=self.run_id, every_text=False, salt=self.salt
             )
+            relation = _with_constants(self.connection, examination, source, self.run_id)
             try:
                 outcome = self._write(
                     relation, [source.load_id], out, original=texts(attempt.records, self.plan, source)
@@ -197,6 +198,24 @@ class _Task:
             field_ids=self.field_ids,
             reject_field_ids=self.reject_field_ids,
         )
+
+
+def _with_constants(connection: duckdb.DuckDBPyConnection, records: Query, source: SourceFile, run_id: str) -> Query:
+    """Return the records of one object with what is the same for all of them as types of one value.
+
+    Their files are the same. But DuckDB would copy and hash such a text again for each row.
+    """
+    constants = {
+        "_sluice_load": source.load_id,
+        "_sluice_object": source.key,
+        "_sluice_version": source.version_id,
+        "_sluice_order": source.order,
+        "_sluice_run": run_id,
+    }
+    for name, value in constants.items():
+        connection.execute(f"CREATE OR REPLACE TYPE {name}_only AS ENUM (SELECT $1)", [value])
+    replaced = ", ".join(f"CAST({name} AS {name}_only) AS {name}" for name in constants)
+    return f"SELECT * REPLACE ({replaced}) FROM ({records[0]})", records[1]
 
 
 def _give_up(attempt: Attempt, source: SourceFile) -> NoReturn:

@@ -15,23 +15,20 @@ import duckdb
 from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import literal, quote
 from sluice.kernel.account import summaries
-from sluice.kernel.examine import BAD, BROKEN, RAW, rejects_repeats
+from sluice.kernel.examine import BAD, GIVEN, RAW, rejects_repeats
+from sluice.kernel.explain import explained
 from sluice.kernel.outcome import Outcome, OutputFile
 from sluice.kernel.partition import Written, partition_expressions, write_parquet
 from sluice.kernel.quality import measured
 from sluice.kernel.rejects import REFUSALS, Refusals, broken_entries, create_refusals, repeated_entries
-from sluice.kernel.repeats import find_repeats, without
+from sluice.kernel.repeats import find_repeats, scan, without
 from sluice.kernel.unique import take_out
 
 Query = tuple[str, Mapping[str, Any]]  # a SELECT and its parameters
 
-# A rejected record goes aside in the columns of an accepted one: its breaches and its text, as JSON, take the place of
-# this provenance column, which says the same for every record.
+# A rejected record goes aside in the columns of an accepted one: what it carries takes the place of this provenance
+# column, which says the same for every record.
 _CARRIER = "_sluice_contract"
-_CARRIED = (
-    '{"raw": "VARCHAR", "breaches": [{"column": "VARCHAR", "rule": "VARCHAR", "reason": "VARCHAR", '
-    '"value": "VARCHAR", "stops": "BOOLEAN"}]}'
-)
 
 
 def write(
@@ -62,7 +59,7 @@ def write(
     repeats = find_repeats(connection, good, plan)
     create_refusals(connection, plan, refusals, run_id)
     if aside:
-        _create_broken(connection, aside)
+        _create_broken(connection, aside, plan)
         entries.append(broken_entries(plan))
     if repeats and rejects_repeats(plan):
         _create_repeated(connection, original, good, plan)
@@ -91,12 +88,8 @@ def _sort(
     field_ids: Mapping[str, int] | None,
 ) -> tuple[tuple[Written, ...], list[Written]]:
     """Write accepted records by partition and the others aside; return both kinds of files."""
-    carried = f"to_json({{'raw': {RAW}, 'breaches': {BROKEN}}})"
     columns = [quote(column.name) for column in plan.columns]
-    columns += [
-        f"CASE WHEN {BAD} THEN CAST({carried} AS VARCHAR) ELSE {name} END AS {name}" if name == _CARRIER else name
-        for name, _ in PROVENANCE
-    ]
+    columns += [f"coalesce({GIVEN}, {name}) AS {name}" if name == _CARRIER else name for name, _ in PROVENANCE]
     query = f"SELECT {', '.join(columns)}, {BAD} FROM ({records[0]})"
     partitions = [f"CASE WHEN NOT {BAD} THEN {part} END" for part in partition_expressions(plan)]
     files = write_parquet(
@@ -112,14 +105,9 @@ def _sort(
     return tuple(file for file in files if file not in aside), aside
 
 
-def _create_broken(connection: duckdb.DuckDBPyConnection, aside: Sequence[Written]) -> None:
+def _create_broken(connection: duckdb.DuckDBPyConnection, aside: Sequence[Written], plan: Plan) -> None:
     """Make the view `broken`: rejected records with their provenance, `raw` and `breaches`."""
-    listed = ", ".join(literal(str(file.path)) for file in aside)
-    names = ", ".join(name for name, _ in PROVENANCE if name != _CARRIER)
-    connection.execute(f"""
-    CREATE OR REPLACE TEMP VIEW broken AS
-    SELECT {names}, unnest(from_json({_CARRIER}, {literal(_CARRIED)}))
-    FROM read_parquet([{listed}], hive_partitioning = false)""")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW broken AS {explained(scan(aside), plan, carrier=_CARRIER)}")
 
 
 def _create_repeated(
