@@ -7,6 +7,7 @@ line it stands in, not the rest of the file. How one record becomes cells is dec
 from __future__ import annotations
 
 import csv
+import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -86,10 +87,12 @@ def records(path: Path, plan: Plan, limits: Limits, *, key: str, skip_lines: int
             yield record
 
 
-def is_whole(line: str, reading: Reading) -> bool:
-    """Whether a line taken by itself leaves no quote open and has none astray."""
-    lines = _Lines([line], len(line))
-    return all(not record.fault for record in _split(lines, reading))
+def whole_record(text: str, reading: Reading) -> list[str | None] | None:
+    """Return the cells of a text taken by itself; None where it is not one record, or one with a quote astray."""
+    end = reading.record_end
+    lines = _Lines(_cut(io.StringIO(text, newline=_NEWLINES.get(end, "")), end, len(text)), len(text))
+    found = list(_split(lines, reading))
+    return list(found[0].cells) if len(found) == 1 and not found[0].fault else None
 
 
 class _Lines:

@@ -12,14 +12,14 @@ import duckdb
 from sluice.contract.plan import EXTRA, Plan, Reading
 from sluice.errors import DataError
 from sluice.kernel.columnar import open_parquet
-from sluice.kernel.delimited import is_whole, read_header, records
+from sluice.kernel.delimited import read_header, records, whole_record
 from sluice.kernel.documents import documents
 from sluice.kernel.header import positions, sources, unknown_positions
 from sluice.kernel.outcome import Limits, SourceFile
-from sluice.kernel.records import NO_TEXT, Records, csv_records
+from sluice.kernel.records import NO_TEXT, TAKEN, Records, csv_records
 from sluice.kernel.rewrite import rewritten
 from sluice.kernel.sheets import sheet_records
-from sluice.kernel.text import Text, empty_lines, last_line, prepare
+from sluice.kernel.text import Text, empty_lines, last_lines, prepare
 
 _LONG_DELIMITER = 4  # bytes; DuckDB refuses longer ones
 _WIDE = 512  # columns; DuckDB holds two thousand records of all of them at a time
@@ -150,13 +150,28 @@ class _Lines:
 
     def __call__(self, connection: duckdb.DuckDBPyConnection, rows: int) -> bool:
         unaccounted = self.text.lines - self.above - rows
-        if self.text.quotes and not is_whole(last_line(self.text.path), self.reading):
-            return False
-        if unaccounted == 0:
-            return True
+        if unaccounted == 0:  # then each record is a line
+            return not self.text.quotes or self._ends_whole(0, None)
         if not self.text.quotes:
             return unaccounted == empty_lines(self.text.path)
-        raw = self.records.raw
-        query = f"SELECT sum(length({raw}) - length(replace({raw}, chr(10), ''))) FROM ({self.records.sql})"
-        (inside,) = connection.execute(query, dict(self.records.parameters)).fetchone() or (0,)
-        return bool(unaccounted == int(inside or 0) + empty_lines(self.text.path, trailing=True))
+        raw, cells = self.records.raw, ", ".join(name for name in self.records.columns if name != TAKEN)
+        query = f"""
+            SELECT sum(feeds), max_by(feeds, row), max_by(cells, row)
+            FROM (
+                SELECT
+                    length({raw}) - length(replace({raw}, chr(10), '')) AS feeds, _sluice_row AS row,
+                    list_filter([{cells}], lambda cell: cell IS NOT NULL) AS cells
+                FROM ({self.records.sql})
+            )"""
+        inside, last, found = connection.execute(query, dict(self.records.parameters)).fetchone() or (0, 0, None)
+        if unaccounted != int(inside or 0) + empty_lines(self.text.path, trailing=True):
+            return False
+        return self._ends_whole(int(last or 0), found)
+
+    def _ends_whole(self, feeds: int, cells: list[str] | None) -> bool:
+        """Whether the last record, which has so many line feeds inside, is one for the careful reader, too.
+
+        What DuckDB finds in a quote that the end of the file leaves open, it may take for a record cut short.
+        """
+        found = whole_record(last_lines(self.text.path, feeds + 1), self.reading)
+        return found is not None and cells in (None, found)

@@ -18,6 +18,9 @@ from sluice.kernel.text import Text
 NO_TEXT = "\x1d\x1e\x1fsluice\x1f\x1e\x1d"
 
 
+TAKEN = "_sluice_taken"  # the column of a relation that holds unknown columns
+
+
 @dataclass(frozen=True, kw_only=True)
 class Records:
     """A relation of records, and how to read it.
@@ -40,15 +43,16 @@ def cell_names(width: int) -> list[str]:
     return [f"_sluice_cell_{number}" for number in range(width)]
 
 
-def taken(extras: Mapping[str, int], columns: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The cell for unknown columns, if there are any to take: its source and SQL, and the parameters of that.
+def _taken(extras: Mapping[str, int], columns: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The column of a relation that holds unknown columns, if there are any to take, and the parameters of its SQL.
 
     `extras` maps their names to places in `columns`. The names come from files: they are bound, never written.
     """
     if not extras:
-        return {}, {}
+        return [], {}
     pairs = ", ".join(f"CAST($extra_{at} AS VARCHAR), {columns[at]}" for at in extras.values())
-    return {EXTRA: f"CAST(json_object({pairs}) AS VARCHAR)"}, {f"extra_{at}": name for name, at in extras.items()}
+    bound = {f"extra_{at}": name for name, at in extras.items()}
+    return [f"CAST(json_object({pairs}) AS VARCHAR) AS {TAKEN}"], bound
 
 
 def csv_records(
@@ -74,7 +78,7 @@ def csv_records(
     filled = reading.ragged_rows == "fill"
     more = f"{extra} <> ''" if filled else f"{extra} IS NOT NULL"
     fewer = "" if filled else f"WHEN {names[-1]} IS NULL THEN 'expected {width} cells, got ' || {found}"
-    taking, bound = taken(extras, all_names)
+    taking, bound = _taken(extras, all_names)
     sql = f"""
         SELECT
             row_number() OVER () + $first_row - {header} AS _sluice_row,
@@ -82,7 +86,7 @@ def csv_records(
                 WHEN {more} THEN 'expected {width} cells, got more'
                 {fewer}
             END AS _sluice_fault,
-            {", ".join(all_names)}
+            {", ".join([*all_names, *taking])}
         FROM read_csv(
             $path, columns = {{{columns}}}, auto_detect = false, header = false, skip = {skip_lines},
             delim = $delimiter, quote = $quote, escape = $escape, nullstr = $no_text, null_padding = true,
@@ -100,8 +104,8 @@ def csv_records(
     return Records(
         sql=f"SELECT * FROM ({sql}) WHERE _sluice_row > $first_row" if header else sql,
         parameters=parameters | bound,
-        columns=all_names,
-        cells={name: names[at] for name, at in cells.items()} | taking,
+        columns=[*all_names, *[TAKEN] * len(taking)],
+        cells={name: names[at] for name, at in cells.items()} | dict.fromkeys([EXTRA] * len(taking), TAKEN),
         raw=_joined(all_names, quotes=text.quotes),
     )
 
@@ -115,21 +119,21 @@ def parquet_records(
     """
     columns = cell_names(len(names))
     values = ", ".join(f"{quote(name)} AS {column}" for name, column in zip(names, columns, strict=True))
-    sql = f"""
-        SELECT file_row_number + 1 AS _sluice_row, NULL::VARCHAR AS _sluice_fault, {values}
-        FROM read_parquet($path, file_row_number = true, hive_partitioning = false)"""
     record = ", ".join(f"{quote(name)} := {column}" for name, column in zip(names, columns, strict=True))
     nested = [kind.endswith("]") or kind.startswith(("STRUCT(", "MAP(")) for kind in kinds]
     texts = [
         f"CAST({f'to_json({column})' if inside else column} AS VARCHAR)"
         for column, inside in zip(columns, nested, strict=True)
     ]
-    taking, bound = taken(extras, texts)
+    taking, bound = _taken(extras, texts)
+    sql = f"""
+        SELECT file_row_number + 1 AS _sluice_row, NULL::VARCHAR AS _sluice_fault, {", ".join([values, *taking])}
+        FROM read_parquet($path, file_row_number = true, hive_partitioning = false)"""
     return Records(
         sql=sql,
         parameters={"path": str(path)} | bound,
-        columns=columns,
-        cells={name: texts[at] for name, at in cells.items()} | taking,
+        columns=[*columns, *[TAKEN] * len(taking)],
+        cells={name: texts[at] for name, at in cells.items()} | dict.fromkeys([EXTRA] * len(taking), TAKEN),
         raw=f"CAST(to_json(struct_pack({record})) AS VARCHAR)",
     )
 

@@ -105,11 +105,11 @@ def _drop_footer(path: Path, plan: Plan, source: SourceFile) -> None:
             held *= 4
 
 
-def last_line(path: Path) -> str:
-    """Read the last line that is not empty; its end only, if it is very long."""
+def last_lines(path: Path, count: int) -> str:
+    """Read the last lines before the empty ones at the end; less than that, if they are very long."""
     with path.open("rb") as file:
-        file.seek(max(0, file.seek(0, 2) - _TAIL))
-        return file.read().rstrip(b"\r\n").rpartition(b"\n")[2].decode(errors="replace")
+        file.seek(max(0, file.seek(0, 2) - (_TAIL if count == 1 else 4 * _LONG)))
+        return b"\n".join(file.read().rstrip(b"\r\n").split(b"\n")[-count:]).decode(errors="replace")
 
 
 def empty_lines(path: Path, *, trailing: bool = False) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.corpus.hostile_cases import CASES
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(900)]
 
 SECONDS, MIB = 10, 512
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 def measured() -> dict[str, dict[str, Any]]:
     """What `measure` says, by name. Processor time, since other tests run beside this one."""
     command = [sys.executable, "-m", "tests.corpus.measure"]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True, timeout=280)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True, timeout=850)
     return {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
 
 
