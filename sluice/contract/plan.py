@@ -192,6 +192,11 @@ class Plan:
         return f"{self.dataset}__rejects"
 
     @property
+    def protects(self) -> bool:
+        """Whether values of this dataset must not be shown: a file without its header has values for names."""
+        return bool(self.omitted) or any(column.protect for column in self.columns)
+
+    @property
     def digest(self) -> str:
         """First 16 hex digits of the SHA-256 of the plan's canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]

@@ -29,15 +29,15 @@ def instant(expression: str) -> str:
 def localized(local: str, zone: str) -> str:
     """A TIMESTAMP expression of a zone's clocks as a UTC TIMESTAMP; NULL where they show it never or twice.
 
-    A local time is there twice if it is there again one change of the offset earlier or later. The offsets a day
-    before and a day after tell the change: no zone has two of them within two days.
+    DuckDB takes the later one of two moments: a local time is there twice if the clocks show it one change of the
+    offset earlier, too. The offsets a day before and a day after tell the change: no zone has two within two days.
     """
     name = literal(zone)
     moment = f"timezone({name}, {local})"
     change = f"({_offset(name, f'{moment} - INTERVAL 1 DAY')} - {_offset(name, f'{moment} + INTERVAL 1 DAY')})"
     return (
-        f"CASE WHEN timezone({name}, {moment}) = {local} AND ({change} = INTERVAL 0 SECOND"
-        f" OR (timezone({name}, {moment} - {change}) <> {local} AND timezone({name}, {moment} + {change}) <> {local}))"
+        f"CASE WHEN timezone({name}, {moment}) = {local}"
+        f" AND ({change} = INTERVAL 0 SECOND OR timezone({name}, {moment} - {change}) <> {local})"
         f" THEN {instant(moment)} END"
     )
 

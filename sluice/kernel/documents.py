@@ -39,7 +39,7 @@ def documents(path: Path, plan: Plan, limits: Limits, *, key: str) -> Iterator[R
         return DataError(message, dataset=plan.dataset, rule=rule, object_key=key)
 
     columns = sources(plan)
-    shape = _Shape(columns, frozenset(columns), plan.reading.unknown_columns)
+    shape = _Shape(columns, frozenset(columns), plan.reading.unknown_columns, shown=not plan.protects)
     with path.open(encoding="utf-8", newline="") as file:
         is_array = file.read(_BLOCK).lstrip(_BLANK).startswith("[")
         file.seek(0)
@@ -134,6 +134,7 @@ class _Shape:
     columns: list[str]
     known: frozenset[str]
     unknown: str  # reject, ignore, take
+    shown: bool  # whether a message may name an unknown member
 
 
 def _record(value: Any, raw: str, shape: _Shape) -> Record:
@@ -146,7 +147,8 @@ def _record(value: Any, raw: str, shape: _Shape) -> Record:
     if shape.unknown == "take":
         return Record([*cells, _written({name: value[name] for name in unknown}) if unknown else None], raw)
     if unknown:
-        return Record([], raw, f"expected the members of the contract, got {unknown[0][:80]!r}, too")
+        got = repr(unknown[0][:80]) if shape.shown else "others"
+        return Record([], raw, f"expected the members of the contract, got {got}, too")
     return Record(cells, raw)
 
 

@@ -21,18 +21,19 @@ def positions(names: Sequence[str], plan: Plan, *, key: str) -> dict[str, int]:
     twice = [name for name in wanted if counts[name] > 1]
     missing = [name for name in wanted if not counts[name]]
     unknown = [name for name in counts if name not in set(wanted)]
+    found = _counted if plan.protects else _listed  # what was taken for a header may be somebody's row
     problems = []
     if twice:
         problems.append(f"more than one column is named {_listed(twice)}")
     again = [name for name in unknown if counts[name] > 1]
     if again and plan.reading.unknown_columns == "take":
-        problems.append(f"more than one column is named {_listed(again)}")
+        problems.append(f"more than one column is named {found(again)}")
     if missing and plan.reading.missing_columns == "reject":
         problems.append(f"missing {_listed(missing)}")
     if unknown and plan.reading.unknown_columns == "reject":
-        problems.append(f"unknown {_listed(unknown)}")
+        problems.append(f"unknown {found(unknown)}")
     if wanted and len(missing) == len(wanted):
-        problems = [f"none of the expected columns {_listed(wanted)}, found {_listed(list(counts))}"]
+        problems = [f"none of the expected columns {_listed(wanted)}, found {found(list(counts))}"]
     if problems:
         raise DataError("; ".join(problems), dataset=plan.dataset, rule="file.columns", object_key=key)
     return {name: names.index(name) for name in wanted if counts[name]}
@@ -55,3 +56,7 @@ def sources(plan: Plan) -> list[str]:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(repr(name[:80]) for name in names[:_SHOWN])
     return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def _counted(names: Sequence[str]) -> str:
+    return f"{len(names)} others"

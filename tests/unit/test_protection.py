@@ -90,12 +90,17 @@ def test_protected_values_are_stored_nowhere(
 
 
 def test_json_shows_no_protected_value_either(tmp_path: Path) -> None:
-    lines = (
-        '{"name":"SECRET-NAME","mail":"secret1","id":1}\n{"name":"SECRET-NAME","odd":4711}\n"SECRET-NAME"\n{"name"\n'
-    )
+    lines = '{"name":"SECRET-NAME","mail":"secret1","id":1}\n{"name":"SECRET-NAME","secret1":4711}\n'
+    lines += '"SECRET-NAME"\n{"name"\n'
     case = run(tmp_path, lines, plan(format="json", missingColumns="null"), salt=SALT)
     assert case.load.rows_rejected == 4
     assert [secret for secret in [*SECRETS, "secret1"] if secret in everything(case)] == []
+
+
+def test_a_row_that_is_taken_for_a_header_is_not_shown(tmp_path: Path) -> None:
+    case = run(tmp_path, "SECRET-NAME,secret1@example.org,1,DE00SECRET00000001,4711\n" * 2, plan(), salt=SALT)
+    assert "found 5 others" in (case.load.refused or "")
+    assert [secret for secret in SECRETS if secret in everything(case)] == []
 
 
 def test_the_same_value_has_the_same_hash_under_one_salt_only(tmp_path: Path) -> None:
