@@ -32,7 +32,7 @@ def cfn_lint(assembly: Assembly) -> Report:
         findings=[
             Finding(
                 match["Rule"]["Id"],
-                assembly.construct(Path(match["Filename"]), [*match["Location"]["Path"], "", ""][1]),
+                assembly.construct(Path(match["Filename"]), [*(match["Location"]["Path"] or []), "", ""][1]),
                 match["Message"],
             )
             for match in said
