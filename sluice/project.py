@@ -33,10 +33,10 @@ class Project:
     marts: Sequence[Mart]
 
 
-def load_plan(path: Path) -> Plan:
+def load_plan(path: Path, *, anywhere: bool = False) -> Plan:
     """Compile one contract file, with its transform if there is one, and try the plan on no rows.
 
-    Raises ContractError, also where the file name does not name the dataset.
+    Raises ContractError, also where the file name does not name the dataset, unless the file may be `anywhere`.
     """
     dataset = parse(path.read_text(encoding="utf-8"), file=str(path))
     if (transform := _transform(path, dataset.name)) is not None:
@@ -44,7 +44,7 @@ def load_plan(path: Path) -> Plan:
         dataset = with_selection(dataset, selection)
     plan = compile_plan(dataset)
     rehearse(plan, file=str(path))
-    if path.name != plan.dataset + CONTRACT_SUFFIX:
+    if not anywhere and path.name != plan.dataset + CONTRACT_SUFFIX:
         raise ContractError(
             f"the contract describes dataset {plan.dataset!r}",
             file=str(path),

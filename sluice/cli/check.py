@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -43,7 +44,7 @@ def check(
             raise CommandError(
                 f"There is no contract {path}.", how="Name it with --contract, or change to the project's folder."
             )
-        plan = load_plan(path)
+        plan = load_plan(path, anywhere=contract is not None)
         if plan.dataset != dataset:
             raise CommandError(
                 f"{path} describes {plan.dataset}, not {dataset}.", how=f"Say: sluice check {plan.dataset}"
@@ -64,22 +65,40 @@ def judge(plan: Plan, files: Sequence[Path], out: Path | None = None) -> Sequenc
     from sluice.kernel.outcome import SourceFile  # noqa: PLC0415
     from sluice.kernel.transform import transform  # noqa: PLC0415  (DuckDB)
 
-    sources = [
-        SourceFile(
-            path=path,
-            load_id=hashlib.sha256(f"{number}\n{path}".encode()).hexdigest()[:32],
-            key=f"{plan.dataset}/{path.name}",
-            version_id="local",
-            order=f"{number:06d}",  # the order of the command line: the last file is the newest
-        )
-        for number, path in enumerate(files)
-    ]
     with TemporaryDirectory(prefix="sluice-check-") as folder:
         scratch = Path(folder)
+        sources = [
+            SourceFile(
+                path=_plain(path, scratch / "in" / str(number)),
+                load_id=hashlib.sha256(b"%d\n%b" % (number, os.fsencode(path))).hexdigest()[:32],
+                key=f"{plan.dataset}/{_readable(path.name)}",
+                version_id="local",
+                order=f"{number:06d}",  # the order of the command line: the last file is the newest
+            )
+            for number, path in enumerate(files)
+        ]
         outcome = transform(sources, plan, out=scratch / "out", scratch=scratch / "spill", run_id="check", salt=_SALT)
         if out is not None:
             _keep(outcome.files, out)
     return outcome.loads
+
+
+def _plain(path: Path, link: Path) -> Path:
+    """The file under a plain name: to DuckDB `a[1].csv` is a pattern, and a name that is no text is no name."""
+    name = str(path.absolute())
+    if _readable(name) == name and not set(name) & set("*?[]"):
+        return path
+    link.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        link.hardlink_to(path)
+    except OSError:  # on another disk, or not ours
+        shutil.copyfile(path, link)
+    return link
+
+
+def _readable(name: str) -> str:
+    """A file's name as Unicode: names on disk are bytes, and some are no text."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _keep(files: Sequence[OutputFile], out: Path) -> None:
@@ -118,7 +137,7 @@ def _report(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary],
         )
         return broken
     rows = [
-        (path.name, *(getattr(summary, name) for name in _COUNTS), summary.refused)
+        (_readable(path.name), *(getattr(summary, name) for name in _COUNTS), summary.refused)
         for path, summary in zip(files, summaries, strict=True)
     ]
     numbers = ("read", "accepted", "rejected", "superseded")
@@ -133,7 +152,7 @@ def _report(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary],
         show(table("Broken by a file as a whole", ("file", "severity", "expected and found"), rows))
     for path, summary in zip(files, summaries, strict=True):
         if reason := held[summary.load_id]:
-            say(f"Nothing of {path.name} would be published: {reason}.")
+            say(f"Nothing of {_readable(path.name)} would be published: {reason}.")
     return broken
 
 
@@ -141,7 +160,7 @@ def _checks(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary])
     from sluice.kernel.verdict import broken_checks  # noqa: PLC0415  (the plan's model)
 
     return [
-        {"file": path.name, "severity": broken.check.severity, "found": broken.sentence}
+        {"file": _readable(path.name), "severity": broken.check.severity, "found": broken.sentence}
         for path, summary in zip(files, summaries, strict=True)
         for broken in broken_checks(summary, plan)
     ]
@@ -149,7 +168,7 @@ def _checks(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary])
 
 def _document(path: Path, summary: LoadSummary) -> dict[str, object]:
     counts = {name: getattr(summary, name) for name in _COUNTS}
-    return {"file": str(path), **counts, "rejects": _grouped(summary.rejects), "refused": summary.refused}
+    return {"file": _readable(str(path)), **counts, "rejects": _grouped(summary.rejects), "refused": summary.refused}
 
 
 def _grouped(counts: Iterable[RejectCount]) -> list[dict[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_out_never_overwrites(folder: Path) -> None:
 
 
 def test_a_contract_may_lie_anywhere(folder: Path) -> None:
-    moved = folder / "orders.odcs.yaml"
+    moved = folder / "mine.yaml"
     (folder / "contracts" / "orders.odcs.yaml").rename(moved)
     assert run("orders", "good.csv").exit_code == 2
     assert run("orders", "good.csv", "--contract", moved).exit_code == 0
@@ -150,3 +151,12 @@ def test_wrong_arguments_exit_with_2_and_no_traceback(arguments: tuple[str, ...]
     assert result.exit_code == 2
     assert "Traceback" not in result.stderr
     assert not result.stdout
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.csv", b"a[1].csv", b"*.csv", b"a'b.csv", b"\xc2\xa0"])
+def test_a_file_may_have_any_name(folder: Path, name: bytes) -> None:
+    path = folder / os.fsdecode(name)
+    path.write_text(GOOD)
+    result = run("orders", path, "--json")
+    assert result.exit_code == 0
+    assert answer(result)["rows_accepted"] == 2
