@@ -7,11 +7,12 @@ STAMP := $(VENV)/.installed
 EVALUATOR := $(VENV)/share/sluice-evaluator
 EXTRAS := --all-extras --group dev
 ENV ?= dev
-# tools/npm pins the CDK's command line: npm's `latest` of it is 3.x, which rejects assemblies of aws-cdk-lib 2.
+# tools/cdk pins the CDK's command line: npm's `latest` of it is 3.x, which rejects assemblies of aws-cdk-lib 2.
 # The wheel's own `npm` is a copy of a link and does not find its library, so the script behind it is named.
 NODE = $$($(BIN)/python -m stacks.node)
 NPM = PATH="$(NODE):$$PATH" node "$(NODE)/../lib/node_modules/npm/bin/npm-cli.js"
-CDK = PATH="$(NODE):$$PATH" tools/npm/node_modules/.bin/cdk
+CDK = PATH="$(NODE):$$PATH" tools/cdk/node_modules/.bin/cdk
+CLI := tools/cdk/node_modules/.installed
 # Tools whose own dependencies do not go with ours have a virtual environment each.
 TOOLS := tools/checkov/.venv/.installed tools/ministack/.venv/.installed
 
@@ -22,7 +23,7 @@ help: ## list the targets
 
 setup: $(STAMP) $(EVALUATOR)/.installed ## virtual environment with pinned, hash-checked packages
 
-$(STAMP): requirements.lock bootstrap.lock pyproject.toml tools/npm/package-lock.json
+$(STAMP): requirements.lock bootstrap.lock pyproject.toml
 	@echo "sluice: installing into $(VENV) with $(PYTHON) (once, a minute or two)"
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 		|| { echo "sluice needs Python 3.11, 3.12 or 3.13: install one, or say make PYTHON=/path/to/python3.12"; exit 2; }
@@ -30,10 +31,13 @@ $(STAMP): requirements.lock bootstrap.lock pyproject.toml tools/npm/package-lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes bootstrap.lock requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
-	@$(NPM) ci --silent --prefix tools/npm
 	@touch $@
 
-tools: $(TOOLS) ## what has a virtual environment of its own: checkov, ministack
+$(CLI): $(STAMP) tools/cdk/package-lock.json
+	@$(NPM) ci --silent --prefix tools/cdk
+	@touch $@
+
+tools: $(TOOLS) $(CLI) ## what has an environment of its own: checkov, ministack, the CDK's command line
 
 tools/%/.venv/.installed: tools/%/requirements.lock $(STAMP)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python tools/$*/.venv
@@ -55,7 +59,7 @@ test: setup ## every test
 simulate: setup ## a few seeds of the simulation behind docs/exactly-once.md
 	@$(BIN)/python -m tests.simulation --seeds 20
 
-prove: setup $(TOOLS) ## the heavier evidence: what takes minutes to show
+prove: setup $(TOOLS) $(CLI) ## the heavier evidence: what takes minutes to show
 	@$(BIN)/python -m pytest -m proof || test $$? -eq 5 # 5: there is none yet
 
 check: setup ## format, lint, types, import rules
@@ -80,10 +84,10 @@ package: setup ## third-party packages of the Lambda functions, for their runtim
 # HARDENED=1: customer keys, a network of its own, access logs, object lock (docs/hardened.md).
 CONTEXT = -c env=$(ENV) -c packaged=true $(if $(HARDENED),-c hardened=true)
 
-bootstrap: setup ## once for each account and region: what the CDK deploys with
-	@$(CDK) bootstrap $(CONTEXT)
+bootstrap: $(CLI) ## once for each account and region: what the CDK deploys with
+	@$(CDK) bootstrap -c env=$(ENV)
 
-diff: package ## show what would change: make diff ENV=dev
+diff: package $(CLI) ## show what would change: make diff ENV=dev
 	@$(CDK) diff --all $(CONTEXT)
 
 deploy: diff ## show what would change, ask, deploy: make deploy ENV=dev (YES=1 does not ask)
@@ -99,7 +103,7 @@ lock: setup ## resolve the dependencies again (hashes, no index addresses)
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(RESOLVE) --output-file bootstrap.lock -
 	@for tool in checkov ministack; do $(RESOLVE) --python-version 3.11 \
 		--output-file tools/$$tool/requirements.lock tools/$$tool/requirements.in; done
-	@$(NPM) install --silent --package-lock-only --prefix tools/npm
+	@$(NPM) install --silent --package-lock-only --prefix tools/cdk
 
 clean: ## remove what was built, keep the virtual environment
 	@rm -rf cdk.out build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -19,7 +19,7 @@ from stacks.node import node_folder
 
 ROOT = Path(__file__).parents[2]
 SERVER = ROOT / "tools" / "ministack" / ".venv" / "bin" / "ministack"
-CDK = ROOT / "tools" / "npm" / "node_modules" / "aws-cdk" / "bin" / "cdk"
+CDK = ROOT / "tools" / "cdk" / "node_modules" / "aws-cdk" / "bin" / "cdk"
 ACCOUNT, REGION = "000000000000", "eu-west-1"
 
 
