@@ -112,11 +112,6 @@ def cast_sources(plan: Plan) -> list[str]:
     return list(dict.fromkeys(column.source for column in columns if column.source is not None))
 
 
-def has_secrets(plan: Plan) -> bool:
-    """Whether values are judged that are not stored as they are, so that nothing can be judged again afterwards."""
-    return bool(plan.omitted) or any(column.protect for column in plan.columns)
-
-
 def nulled(cell: str, plan: Plan, nulls: Sequence[str]) -> str:
     """The cell, without blanks around it if the plan says so, NULL where it is one of the null texts."""
     if plan.reading.blanks == "trim":
@@ -162,7 +157,9 @@ def _given(records: Records, plan: Plan, listed: Sequence[Check]) -> str:
     """What a record carries along to be explained: its text and shape, its cells, and verdicts on secrets."""
     hidden = {column.source for column in (*plan.columns, *plan.omitted) if column.protect}
     shown = {name: cell for name, cell in records.cells.items() if name not in hidden}
-    verdicts = [f"({check.rule.predicate}) IS NOT FALSE" for check in listed] if has_secrets(plan) else []
+    verdicts = (
+        [f"({check.rule.predicate}) IS NOT FALSE" for check in listed] if plan.protects else []
+    )  # judged before they were hidden
     carried = {
         "raw": records.raw,
         "fault": "_sluice_fault",

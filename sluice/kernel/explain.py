@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sluice.contract.plan import CELL, PROVENANCE, Column, Plan
 from sluice.contract.sql import literal, quote
-from sluice.kernel.examine import GIVEN, Check, cast_sources, checks, has_secrets, nulled
+from sluice.kernel.examine import GIVEN, Check, cast_sources, checks, nulled
 from sluice.kernel.protect import HIDDEN
 
 _CARRIED = '{"raw": "VARCHAR", "fault": "VARCHAR", "fault_rule": "VARCHAR", "cells": ["VARCHAR"], "sound": ["BOOLEAN"]}'
@@ -46,7 +46,7 @@ def _breaches(plan: Plan) -> str:
     typed: dict[str, str] = {}  # by column: whether its cell is a text of its type
     for number, check in enumerate(checks(plan, lambda column: _is_given(column, plan)), 1):
         rule, column = check.rule, check.column
-        sound = f"{GIVEN}['sound'][{number}]" if has_secrets(plan) else rule.predicate
+        sound = f"{GIVEN}['sound'][{number}]" if plan.protects else rule.predicate
         before = f"{_FAULT} IS NULL"
         if column and check.of_type:
             typed[column.name] = sound

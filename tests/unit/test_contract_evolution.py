@@ -88,6 +88,13 @@ NOTE = "      - {name: note, logicalType: string, logicalTypeOptions: {maxLength
         ([("mode: merge", "mode: merge, maxRejectShare: 0.1")], ["OptionChanged"]),
         ([("mode: merge", "mode: merge, delimiter: ;")], ["ReadingChanged"]),
         ([('["", "NA"]', '["", "NA", "-"]')], ["ReadingChanged"]),
+        ([("name: note,", "name: note, unique: true,")], ["RuleTightened"]),
+        ([("name: note,", "name: note, customProperties: [{property: sluice, value: {protect: hash}}],")],
+         ["ProtectionChanged"]),
+        ([("name: note,", "name: note, customProperties: [{property: sluice, value: {protect: omit}}],")],
+         ["DropColumn"]),
+        ([("name: note,", "name: note, quality: [{metric: nullValues, mustBeLessThan: 5}],")], ["RuleTightened"]),
+        ([("name: note,", "name: note, quality: [{metric: nullValues, mustBeLessThan: 5, severity: warn}],")], []),
     ],
 )  # fmt: skip
 def test_each_edit_of_a_contract_is_the_change_that_it_is(edits: list[tuple[str, str]], kinds: list[str]) -> None:
@@ -107,6 +114,15 @@ def test_limits_of_dates_and_forbidden_values_are_compared_too() -> None:
     assert [change.kind for change in compare(plan(many), plan(few))] == ["RuleLoosened"]
 
 
+def test_checks_of_objects_are_compared_by_what_they_expect() -> None:
+    few, many = (
+        ("name: note,", f"name: note, quality: [{{metric: nullValues, mustBeLessThan: {n}}}],") for n in (5, 6)
+    )
+    (change,) = compare(plan(few), plan(many))
+    assert change.sentence == "rule nullValues of note expects mustBeLessThan 6 instead of mustBeLessThan 5"
+    assert [gone.kind for gone in compare(plan(few), plan())] == ["RuleLoosened"]
+
+
 def test_warnings_reject_nothing_and_are_no_change() -> None:
     check = "name: note, quality: [{metric: nullValues, mustBe: 0, severity: %s}],"
     assert found(("name: note,", check % "warn")) == ()
@@ -118,6 +134,7 @@ def test_every_kind_of_change_says_a_sentence_and_whom_it_breaks() -> None:
     breaking = {kind.__name__ for kind in kinds if kind.breaks_readers}
     assert breaking == {
         "DropColumn", "RenameColumn", "NarrowType", "ReplaceType", "RequiredLoosened", "KeyChanged", "ModeChanged",
+            "ProtectionChanged",
     }  # fmt: skip
     old, new = plan(), plan((NOTE, ""), ("decimal(10,2)", "decimal(8,2)"), ("mode: merge", "mode: merge, delimiter: ;"))
     assert [change.sentence for change in compare(old, new)] == [

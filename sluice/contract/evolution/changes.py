@@ -202,6 +202,20 @@ class ValuesChanged(Change):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProtectionChanged(Change):
+    """Something else is stored in place of the values: queries that compare with them find nothing."""
+
+    breaks_readers = True
+    needs_backfill = True
+    column: str
+    old: str
+    new: str
+
+    def _sentence(self) -> str:
+        return f"column {self.column} stores {self.new} instead of {self.old}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReadingChanged(Change):
     """Bytes become records in another way."""
 

@@ -100,6 +100,9 @@ def _column(old: Column, new: Column) -> Iterator[Change]:
     elif (old.source, old.cast) != (new.source, new.cast):
         before, after = _making(old, new)
         yield changes.ValuesChanged(column=new.name, old=before, new=after)
+    if old.protect != new.protect:
+        was, now = (f"{word} of the values" if word else "the values" for word in (old.protect, new.protect))
+        yield changes.ProtectionChanged(column=new.name, old=was, new=now)
 
 
 def _making(old: Column, new: Column) -> tuple[str, str]:
@@ -126,6 +129,35 @@ def _rules(old: Plan, new: Plan, pairs: Mapping[str, Column]) -> Iterator[Change
     for (column, _), rules in after.items():
         if column in names.values():
             yield from _rule([], rules)
+    yield from _object_rules(old, new, {name: to for name, to in names.items() if name and to})
+
+
+def _object_rules(old: Plan, new: Plan, names: Mapping[str, str]) -> Iterator[Change]:
+    """What may stand once, and the checks that hold whole objects back; a rename of their columns is no change."""
+    before, after = _promises(old, names), _promises(new, {})
+    for (column, rule), expected in before.items():
+        if (column, rule) not in after:
+            yield changes.RuleLoosened(column=column, rule=rule, old=expected, new=None)
+        elif after[column, rule] != expected:
+            yield changes.RuleChanged(column=column, rule=rule, old=expected, new=after[column, rule])
+    for (column, rule), expected in after.items():
+        if (column, rule) not in before:
+            yield changes.RuleTightened(column=column, rule=rule, old=None, new=expected)
+
+
+def _promises(plan: Plan, names: Mapping[str, str]) -> dict[tuple[str | None, str], str]:
+    """Columns and rule of each, and what is expected, the columns under their new names."""
+    found: dict[tuple[str | None, str], str] = {}
+    for unique in plan.unique:
+        found[", ".join(names.get(name, name) for name in unique.columns), unique.name] = "each value once in an object"
+    for check in plan.checks:
+        if check.severity == "stop":
+            column = names.get(check.column, check.column) if check.column else None
+            unit = " percent" if check.percent else ""
+            bounds = " and ".join(map(str, check.bounds))
+            asked = check.sql if check.measure == "query" else ""
+            found[column, check.name] = f"{check.operator} {bounds}{unit}" + (f" of {asked}" if asked else "")
+    return found
 
 
 def _by_place(plan: Plan) -> dict[tuple[str | None, str], list[Rule]]:
