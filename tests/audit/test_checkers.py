@@ -16,7 +16,7 @@ from audit.judge import PROFILES, Verdict, judge, judge_all, unused
 from audit.table import page
 from stacks.acknowledged import METADATA
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(1200)]  # the first test waits for all the work
 
 # A bucket without any protection, and a queue that is no queue.
 PLANTED = {

@@ -24,7 +24,7 @@ from stacks.assets import assemble
 from stacks.packages import GLUE, GLUE_MODULES, LIMIT_MIB, PROVIDED, STAGES, Target, install, package, size_of, wheels
 from tests.deploy.ministack import ROOT
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(1200)]  # the first test waits for all the work
 
 LOCK = ROOT / "requirements.lock"
 HERE = Target(python=platform.python_version(), platform=f"{platform.machine()}-manylinux_2_28")

@@ -19,7 +19,7 @@ import pytest
 
 from tests.deploy.ministack import ACCOUNT, REGION, ROOT, Ministack, ministack
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(1200)]  # the first test waits for all the work
 
 STACKS = ("sluice-dev-lake", "sluice-dev-flow")
 # Types that ministack does not know, left out of the templates for this test only. There is none.
