@@ -48,7 +48,9 @@ def claim(
         raise StaleRunError(dataset=dataset, fence=fence, newest=lease.fence)
     tables = ensure_tables(plan)
     written = folder.claim()
-    if tables.standing.fence >= fence or (written is not None and written.held_until not in {0, lease.until}):
+    # A claim written under this very lease makes this call a repetition: then the tables may show the fence already.
+    is_used = tables.standing.fence >= fence if written is None else written.held_until not in {0, lease.until}
+    if is_used:
         # This fence had a run already, and this ledger knows nothing of it.
         ledger.distrust(lease, fence=tables.standing.fence)
         raise StaleRunError(dataset=dataset, fence=fence, newest=max(tables.standing.fence, fence))

@@ -103,6 +103,17 @@ def test_the_first_claim_of_a_run_stands(endpoint: str) -> None:
     assert [load.attempts for load in world.ledger.pending("items") if load.key == "items/a.csv"] == [1]
 
 
+def test_a_claim_repeated_after_its_run_has_published_changes_nothing(endpoint: str) -> None:
+    world = World(endpoint)
+    world.ingest(world.put("a.csv", ROW))
+    first = world.claim()
+    world.transform()
+    world.publish()
+    assert world.claim() == first
+    lease = world.ledger.lease("items")
+    assert (lease.run_id, lease.restored) == ("items-1", False)
+
+
 def test_a_claim_that_died_before_it_was_written_counts_its_attempt_once(endpoint: str) -> None:
     world = World(endpoint, max_attempts=1)
     world.ingest(world.put("a.csv", ROW))
