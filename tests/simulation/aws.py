@@ -14,7 +14,7 @@ import re
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,9 @@ from typing import Any
 import boto3
 import botocore.endpoint
 import moto.s3.models
+import pyiceberg.table.metadata
+import pyiceberg.table.snapshots
+import pyiceberg.table.update
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from moto import backends
@@ -60,10 +63,16 @@ class Aws:
         mock_random.seed(seed)
         random.seed(seed)
         self.identifiers = random.Random(seed)
+        self._stamps = 0
 
     def now(self) -> datetime:
         """The time of the world."""
         return START + timedelta(seconds=self.gate.scheduler.clock)
+
+    def s3_now(self) -> datetime:
+        """Tell S3 the time. No two objects are of one microsecond: moto could not tell which came first."""
+        self._stamps += 1
+        return self.now().replace(tzinfo=None) + timedelta(microseconds=self._stamps)
 
     def sleep(self, seconds: float) -> None:
         """Let time of the world pass for the process that asks."""
@@ -236,4 +245,15 @@ def _install(here: Aws) -> None:
     ThreadPoolExecutor.submit = inline  # type: ignore[method-assign]
     uuid.uuid4 = seeded
     botocore.endpoint.time = SimpleNamespace(sleep=here.sleep)  # type: ignore[assignment]
-    moto.s3.models.utcnow = lambda: here.now().replace(tzinfo=None)
+    moto.s3.models.utcnow = here.s3_now
+
+    class Clock(datetime):
+        """What pyiceberg takes for the wall clock."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return here.now().astimezone(tz)
+
+    pyiceberg.table.snapshots.time = SimpleNamespace(time=lambda: here.now().timestamp())  # type: ignore[assignment]
+    pyiceberg.table.metadata.datetime = SimpleNamespace(datetime=Clock)  # type: ignore[assignment]
+    pyiceberg.table.update.datetime = Clock  # type: ignore[misc]

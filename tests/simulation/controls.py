@@ -1,7 +1,7 @@
 """Each guard taken away in turn: the simulation has to notice, or it shows nothing.
 
-A guard is taken away by replacing the line of Sluice that is the guard, for the time of one seed. Nothing else replaces
-parts of Sluice.
+A guard is taken away by replacing the line of Sluice that is the guard, for the time of one story; parts of Sluice are
+replaced nowhere else. Each guard has a story that needs it; how many random seeds it takes is measured by `table.py`.
 """
 
 from __future__ import annotations
@@ -17,32 +17,44 @@ from pyiceberg.catalog.glue import GlueCatalog
 
 import sluice.lake.objects
 import sluice.lake.publish
-import sluice.ledger.table
 import sluice.stages.claim
-import sluice.stages.run_folder
 import sluice.stages.settle
 from sluice.lake.publish import Edit, Published
 from tests.simulation import world
+from tests.simulation.gate import Fault
+from tests.simulation.scenario import Scenario, Step
 
 
 @contextlib.contextmanager
-def without(guard: str) -> Iterator[None]:
-    """Take one guard away; none with the empty name."""
-    if not guard:
-        yield
-        return
+def without(guard: str, *, only_context: bool = False) -> Iterator[None]:
+    """Take one guard away; none with the empty name. `only_context` takes away what would mend it, and not it."""
     with contextlib.ExitStack() as stack:
-        for patch in GUARDS[guard].take_away():
-            stack.enter_context(patch)
+        if guard:
+            for patch in GUARDS[guard].patches(only_context=only_context):
+                stack.enter_context(patch)
         yield
 
 
-@dataclass(frozen=True)
+Patches = Sequence[contextlib.AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Guard:
-    """What protects, what happens without it, and how to take it away."""
+    """What protects, how to take it away, and the story that ends wrong without it.
+
+    `alone`: the reconciler is away in both, because it would mend within a quarter of an hour what the guard prevents.
+    """
 
     protects: str
-    take_away: Callable[[], Sequence[contextlib.AbstractContextManager[Any]]]
+    told: str  # the story in words
+    story: Scenario
+    take_away: Callable[[], Patches]
+    alone: bool = False
+
+    def patches(self, *, only_context: bool) -> Patches:
+        """Return what is to be replaced."""
+        context = _without_reconciler() if self.alone else []
+        return context if only_context else [*context, *self.take_away()]
 
 
 def _publish_deciding(decide_of: Callable[[Any, Any], Callable[[Any], Edit | None]]) -> list[Any]:
@@ -82,19 +94,6 @@ def _without_fence_order() -> list[Any]:
     return _publish_deciding(decide_of)
 
 
-def _without_settle_order() -> list[Any]:
-    def reflect(self: Any, settlement: Any, fence: int) -> None:
-        load = settlement.load
-        self._store.update(
-            sluice.ledger.table.items.object_key(load.dataset, load.key),
-            "SET version_id = :version, object_order = :order, fence = :fence",
-            "attribute_exists(pk)",
-            {":version": load.version_id, ":order": settlement.order, ":fence": fence},
-        )
-
-    return [mock.patch.object(sluice.ledger.table.Ledger, "_reflect", reflect)]
-
-
 def _without_first_wins() -> list[Any]:
     def put_json(s3: Any, *, bucket: str, key: str, value: Any) -> Any:
         body = sluice.lake.objects.json.dumps(value).encode()
@@ -110,8 +109,7 @@ def _without_batch_failures() -> list[Any]:
     def all_is_well(*arguments: Any, **options: Any) -> Any:
         return replace(ingest(*arguments, **options), failed=())
 
-    # The reconciler would mend it in a quarter of an hour: what is shown here is that the queue alone is enough.
-    return [mock.patch.object(world, "ingest", all_is_well), *_without_reconciler()]
+    return [mock.patch.object(world, "ingest", all_is_well)]
 
 
 def _without_reconciler() -> list[Any]:
@@ -159,7 +157,7 @@ def _look_before_release() -> list[Any]:
 
         return settle(folder, ledger=Hasty(), **others)  # type: ignore[arg-type]
 
-    return [mock.patch.object(world, "settle", hasty), *_without_reconciler()]
+    return [mock.patch.object(world, "settle", hasty)]
 
 
 def _wake_before_write() -> list[Any]:
@@ -170,7 +168,7 @@ def _wake_before_write() -> list[Any]:
             wake(dataset)
         return ingest(messages, wake=lambda _: None, **others)
 
-    return [mock.patch.object(world, "ingest", hasty), *_without_reconciler()]
+    return [mock.patch.object(world, "ingest", hasty)]
 
 
 def _fresh_by_belief() -> list[Any]:
@@ -180,16 +178,98 @@ def _fresh_by_belief() -> list[Any]:
     return [mock.patch.object(sluice.stages.claim, "_counted", counted)]
 
 
+def _story(*steps: Step, faults: Sequence[Fault] = (), mode: str = "append", **chance: Any) -> Scenario:
+    settings = {"seed": 1, "stickiness": 0.95, "twins": 0.0, **chance}
+    return Scenario(
+        mode=mode, on_delete="keep", distributed=False, steps=steps, faults=tuple(faults), **settings
+    )  # fmt: skip
+
+
+_A = b"id,day,amount\n1,2024-01-10,5\nx,2024-01-10,1\n"
+_NEWER = b"id,day,amount\n2,2024-01-11,6\n"
+_PUT = Step(0.0, "put", ("a.csv", _A))
+_COMMIT = 8  # the curated table's UpdateTable among the changes that publish makes of a first object with a reject
+
 GUARDS: Mapping[str, Guard] = {
-    "marker": Guard("publish finds its own fence in the table and stops", _without_marker),
-    "fence order": Guard("publish finds a larger fence in the table and stops", _without_fence_order),
-    "settle order": Guard("settle does not tell the ledger what an older run showed", _without_settle_order),
-    "If-None-Match": Guard("a run's documents are written once", _without_first_wins),
-    "partial batch response": Guard("ingest names the messages that failed", _without_batch_failures),
-    "reconciler": Guard("the bucket is compared with the ledger", _without_reconciler),
-    "single-attempt Glue client": Guard("a commit is sent once and its outcome is read", _with_retrying_glue),
-    "lease check": Guard("claim stops when its lease is gone", _without_lease),
-    "release before look": Guard("settle gives the lease back before it looks for loads", _look_before_release),
-    "write before wake": Guard("ingest registers a load before it wakes the dataset", _wake_before_write),
-    "freshness": Guard("rows of a key are replaced unless none can be there", _fresh_by_belief),
+    "marker": Guard(
+        protects="publish finds its own fence in the table and stops",
+        told="the response to the commit is lost",
+        story=_story(_PUT, faults=[Fault(_COMMIT, "lost", "after", stage="publish")]),
+        take_away=_without_marker,
+    ),
+    "fence order": Guard(
+        protects="publish finds a larger fence in the table and stops",
+        told="a publish stands still for eleven hours; meanwhile its run is given up and the object overwritten",
+        story=_story(
+            _PUT,
+            Step(25_000.0, "tick"),
+            Step(30_000.0, "put", ("a.csv", _NEWER)),
+            faults=[Fault(at, "coma", stage="publish") for at in (0, 1)],
+        ),
+        take_away=_without_fence_order,
+    ),
+    "single-attempt Glue client": Guard(
+        protects="a commit is sent once, and its outcome is read from the table",
+        told="the response to the commit is lost",
+        story=_story(_PUT, faults=[Fault(_COMMIT, "lost", "after", stage="publish")]),
+        take_away=_with_retrying_glue,
+    ),
+    "freshness": Guard(
+        protects="rows of a key are replaced unless none can be there",
+        told="an object is overwritten",
+        story=_story(_PUT, Step(60.0, "put", ("a.csv", _NEWER))),
+        take_away=_fresh_by_belief,
+    ),
+    "lease check": Guard(
+        protects="claim stops when its lease is gone",
+        told="a run dies before its claim, and is started by hand while the next one is about to publish",
+        story=_story(
+            _PUT,
+            Step(100.0, "tick"),
+            Step(100.7, "by_hand", (1,)),
+            faults=[
+                *(Fault(at, "kill", mutating=False, stage="claim") for at in (0, 1)),
+                Fault(0, "hang", stage="publish"),
+            ],
+        ),
+        take_away=_without_lease,
+    ),
+    "reconciler": Guard(
+        protects="the bucket is compared with the ledger",
+        told="an event never comes",
+        story=_story(Step(0.0, "put", ("a.csv", _A), (("tell", False),))),
+        take_away=_without_reconciler,
+    ),
+    "partial batch response": Guard(
+        protects="ingest names the messages that are to come again",
+        told="the execution cannot be started for some seconds",
+        story=_story(_PUT, faults=[Fault(at, "error", stage="ingest") for at in range(2, 7)]),
+        take_away=_without_batch_failures,
+        alone=True,
+    ),
+    "write before wake": Guard(
+        protects="ingest registers a load before it wakes the dataset",
+        told="registering takes a second",
+        story=_story(_PUT, faults=[Fault(2, "lost", stage="ingest")]),
+        take_away=_wake_before_write,
+        alone=True,
+    ),
+    "release before look": Guard(
+        protects="settle gives the lease back before it looks for loads",
+        told="another object arrives in the moment when a run settles",
+        story=_story(_PUT, Step(0.71, "put", ("b.csv", _NEWER)), seed=2, stickiness=0.0),
+        take_away=_look_before_release,
+        alone=True,
+    ),
+    "If-None-Match": Guard(
+        protects="a run's documents are written once",
+        told="a run is started twice, once under each of two contracts, and the slower claim is written late",
+        story=_story(
+            Step(0.0, "put", ("a.csv", b"id,day,amount,note\n1,2024-01-10,5,n\n")),
+            Step(0.1, "change_contract"),
+            Step(0.1, "by_hand", (0,)),
+            faults=[Fault(6, "lost", stage="claim"), *(Fault(at, "lost", stage="transform") for at in (0, 1))],
+        ),
+        take_away=_without_first_wins,
+    ),
 }

@@ -108,6 +108,7 @@ class Scheduler:
         self.clock = 0.0
         self._rng, self._stickiness = rng, stickiness
         self._processes: list[Process] = []
+        self.errors: list[tuple[str, BaseException]] = []  # that ended processes
         self._main = threading.Semaphore(0)
         self._closed = False
         self._until = 0.0
@@ -193,6 +194,7 @@ class Scheduler:
             me.dead = True
         except BaseException as error:  # noqa: BLE001  (whoever waits for the process judges it)
             me.error = error
+            self.errors.append((me.name, error))
         me.done = True
         self._processes.remove(me)
         chosen = None if self._closed else self._choose(None)

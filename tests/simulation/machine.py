@@ -33,6 +33,7 @@ class Execution:
     invoke: Invoke
     scheduler: Scheduler
     rng: random.Random
+    twins: float = 0.0  # how often a task is invoked twice
     walkers: list[Process] = field(default_factory=list)
 
     def end(self, walking: Process) -> None:
@@ -105,6 +106,8 @@ class Execution:
 
     def _task(self, name: str, function: str, payload: Any, state: Mapping[str, Any]) -> Any:
         process = self.scheduler.spawn(name, function, lambda: self.invoke(function, payload))
+        if self.rng.random() < self.twins:
+            self._twin(f"{name}/twin", function, payload, self.rng.choice((0.0, self.rng.uniform(0, 1), 700.0)))
         if not self.scheduler.wait(lambda: process.done, seconds=state["TimeoutSeconds"]):
             raise Failed("States.Timeout")  # nobody ends the process: it may come back from the dead
         if process.dead:
@@ -114,6 +117,13 @@ class Execution:
                 raise process.error
             raise Failed(type(process.error).__name__, str(process.error)) from process.error
         return process.result
+
+    def _twin(self, name: str, function: str, payload: Any, delay: float) -> None:
+        def late() -> None:
+            self.scheduler.sleep(delay)
+            self.invoke(function, payload)
+
+        self.scheduler.spawn(name, function, late)
 
     def _map(self, state: Mapping[str, Any], data: Any) -> None:
         items = [{"$$.Map.Item.Value": value} for value in _get(data, state["ItemsPath"])]

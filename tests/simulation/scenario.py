@@ -10,13 +10,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sluice.errors import StaleRunError, TransientError
 from tests.simulation.gate import Call, Fault
 from tests.simulation.invariants import Watch, at_rest
 from tests.simulation.world import DATASET, World
 
 _DAYS = ("2024-01-10", "2024-02-20")
 _NAMES = ("a.csv", "b.csv", "c.csv", "sub/d.csv")
+_STAGES = ("ingest", "claim", "transform", "publish", "publish", "settle")
 _TICK = 3600.0  # between two visits of the reconciler
+_AGE = 50_000.0  # seconds after which nothing is young any more
 _PATIENCE = 30  # visits until a world must be at rest
 
 
@@ -43,12 +48,14 @@ class Scenario:
     on_delete: str
     distributed: bool
     stickiness: float
+    twins: float
     steps: tuple[Step, ...]
     faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
         engine = "distributed" if self.distributed else "lambda"
-        head = f"seed {self.seed}: {self.mode}, on_delete {self.on_delete}, {engine}, stickiness {self.stickiness:.2f}"
+        chance = f"stickiness {self.stickiness}, twins {self.twins}"
+        head = f"seed {self.seed}: {self.mode}, on_delete {self.on_delete}, {engine}, {chance}"
         return "\n".join([head, *map(str, self.steps), *(f"  fault: {fault}" for fault in self.faults)])
 
 
@@ -86,13 +93,17 @@ def write(seed: int) -> Scenario:
         at = rng.randrange(40 if mutating else 160) if rng.random() < 0.7 else rng.randrange(300)
         kind = rng.choices(("lost", "error", "throttle", "kill", "hang", "coma"), (4, 1, 1, 4, 2, 2))[0]
         when = rng.choice(("before", "after")) if kind in {"lost", "kill", "hang", "coma"} else "before"
-        faults.append(Fault(at, kind, when, mutating))  # type: ignore[arg-type]
+        stage = ""
+        if rng.random() < 0.4:
+            stage, at = rng.choice(_STAGES), rng.randrange(8 if mutating else 25)
+        faults.append(Fault(at, kind, when, mutating, stage))  # type: ignore[arg-type]
     return Scenario(
         seed=seed,
         mode=mode,
         on_delete=on_delete,
         distributed=rng.random() < 0.25,
         stickiness=rng.choice((0.0, 0.5, 0.8, 0.95)),
+        twins=rng.choice((0.0, 0.0, 0.3)),
         steps=tuple(steps),
         faults=tuple(faults),
     )
@@ -117,6 +128,7 @@ class Story:
             faults=scenario.faults,
             distributed=scenario.distributed,
             stickiness=scenario.stickiness,
+            twins=scenario.twins,
         )
         self.watch = Watch(self.world)
         self.world.gate.observers.append(self.watch)
@@ -144,7 +156,11 @@ class Story:
     def judge(self, *, keep_trace: bool = False) -> Verdict:
         """Let everything come to rest and compare it with the model."""
         world, rows = self.world, 0
-        wrong = [*settle_down(world), *self.watch.wrong]
+        settled = settle_down(world)
+        if any(step.what == "maintain" for step in self.scenario.steps):
+            _grow_old(world)
+        wrong = [*settled, *self.watch.wrong]
+        wrong += [f"{name} ended with {error!r}" for name, error in world.scheduler.errors if not _is_lawful(error)]
         if not wrong:
             found, rows = at_rest(world)
             wrong += found
@@ -180,6 +196,19 @@ def settle_down(world: World) -> list[str]:
     return [f"not at rest after {_PATIENCE} visits of the reconciler: {world.reconciled[-1:]}"]
 
 
+def _is_lawful(error: BaseException) -> bool:
+    """Whether a step may end so: outages, and what Sluice raises on purpose for them."""
+    return isinstance(error, TransientError | StaleRunError | ClientError | BotoCoreError | OSError)
+
+
+def _grow_old(world: World) -> None:
+    """Let everything become old enough to be expired and removed, and maintain twice: orphans are seen, then go."""
+    for _ in range(2):
+        world.scheduler.run(until=world.scheduler.clock + _AGE)
+        world.maintain()
+    world.scheduler.run(until=world.scheduler.clock + _TICK)
+
+
 def _found_nothing(visit: Any) -> bool:
     found = ("registered", "reopened", "gone", "waiting", "broken_lease", "forgotten_fence")
     return not any(getattr(visit, name) for name in found)
@@ -201,7 +230,16 @@ def shrink(scenario: Scenario) -> Scenario:
 
 
 def _step(rng: random.Random, clock: float, mode: str) -> Step:
-    kinds = {"put": 10, "delete": 2, "repeat": 1, "by_hand": 1, "replay": 1, "change_contract": 1, "tick": 1}
+    kinds = {
+        "put": 10,
+        "delete": 2,
+        "repeat": 1,
+        "by_hand": 1,
+        "replay": 1,
+        "change_contract": 1,
+        "tick": 1,
+        "maintain": 1,
+    }
     if mode != "merge" and not os.environ.get("NOERASE"):
         kinds["erase"] = 2
     what = rng.choices(list(kinds), list(kinds.values()))[0]

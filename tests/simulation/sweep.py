@@ -23,13 +23,21 @@ _A = b"id,day,amount\n1,2024-01-10,5\nx,2024-01-10,1\n"
 _B = b"id,day,amount\n2,2024-01-20,7\n3,,bad\n"
 _A2 = b"id,day,amount\n1,2024-01-11,6\ny,2024-02-20,1\n4,2024-02-20,4\n"
 _BEGIN = 100.0  # the life that is swept begins here; what was before is scenery
-_END = 1000.0
+_OLD = 100_000.0  # or here, where scenery is to be old
+_LASTS = 900.0
 _PART = 40  # lives that share a scenery
 
 
 def _story(mode: str, on_delete: str, *steps: Step, distributed: bool = False) -> Scenario:
     return Scenario(
-        seed=1, mode=mode, on_delete=on_delete, distributed=distributed, stickiness=0.95, steps=steps, faults=()
+        seed=1,
+        mode=mode,
+        on_delete=on_delete,
+        distributed=distributed,
+        stickiness=0.95,
+        twins=0.0,
+        steps=steps,
+        faults=(),
     )
 
 
@@ -64,6 +72,15 @@ STORIES: Mapping[str, Scenario] = {
         Step(_BEGIN, "put", ("a.csv", _A2), (("hold", True),)),
         Step(_BEGIN, "put", ("b.csv", _A)),
         distributed=True,
+    ),
+    "append: compaction, expiry and removal of orphans": _story(
+        "append",
+        "keep",
+        _SCENERY[0],
+        Step(50.0, "put", ("b.csv", _B)),
+        Step(_OLD / 2, "maintain"),
+        Step(_OLD - 1000, "put", ("c.csv", _A2)),
+        Step(_OLD, "maintain"),
     ),
 }
 
@@ -100,9 +117,9 @@ def sweep(*, processes: int | None = None) -> Found:
     """Run both sweeps."""
     found = Found()
     lives = dict(zip(STORIES, spread(_live, [*STORIES.values()], processes=processes), strict=True))
-    singles = [(story, (fault,)) for story, life in lives.items() for fault in single_faults(life)]
+    singles = [(story, (fault,)) for story, life in lives.items() for fault in single_faults(story, life)]
     first = next(iter(STORIES))
-    tries = singles + [(first, pair) for pair in pairs(lives[first])]
+    tries = singles + [(first, pair) for pair in pairs(first, lives[first])]
     parts = [tries[start : start + _PART] for start in range(0, len(tries), _PART)]
     for part, verdicts in zip(parts, spread(_play_part, parts, processes=processes), strict=True):
         for (story, faults), verdict in zip(part, verdicts, strict=True):
@@ -128,7 +145,7 @@ def _play_part(part: Sequence[tuple[str, tuple[Fault, ...]]]) -> list[Verdict]:
     verdicts: list[Verdict] = []
     for story, tries in groupby(part, key=lambda item: item[0]):
         with Story(STORIES[story]) as scenery:
-            scenery.until(_BEGIN)
+            scenery.until(_begin(story))
             verdicts += [_fork(scenery, faults) for _, faults in tries]
     return verdicts
 
@@ -155,9 +172,9 @@ def _fork(scenery: Story, faults: tuple[Fault, ...]) -> Verdict:
     return verdict
 
 
-def single_faults(life: Verdict) -> Iterator[Fault]:
+def single_faults(story: str, life: Verdict) -> Iterator[Fault]:
     """Everything that can happen to one call of a life."""
-    for at, call in _swept(life):
+    for at, call in swept(story, life):
         yield Fault(at, "lost", "before", mutating=False)
         if call.mutates:
             yield Fault(at, "kill", "before", mutating=False)
@@ -166,10 +183,10 @@ def single_faults(life: Verdict) -> Iterator[Fault]:
             yield Fault(at, "throttle", "before", mutating=False)
 
 
-def pairs(life: Verdict) -> Iterator[tuple[Fault, Fault]]:
+def pairs(story: str, life: Verdict) -> Iterator[tuple[Fault, Fault]]:
     """Two faults at calls by which publishing changes something; the second counts on through the repetitions."""
     published = [call for call in (call for _, call in life.points) if call.stage == "publish" and call.mutates]
-    mine = [call for at, call in _swept(life) if call.stage == "publish" and call.mutates]
+    mine = [call for at, call in swept(story, life) if call.stage == "publish" and call.mutates]
     begin, count = len(published) - len(mine), len(mine)
     for first in range(begin, begin + count):
         for second in range(first + 1, first + count + 1):
@@ -184,5 +201,11 @@ def _live(scenario: Scenario) -> Verdict:
     return play(scenario, keep_trace=True)
 
 
-def _swept(life: Verdict) -> Sequence[tuple[int, Call]]:
-    return [(at, call) for at, (clock, call) in enumerate(life.points) if _BEGIN < clock < _END]
+def swept(story: str, life: Verdict) -> Sequence[tuple[int, Call]]:
+    """The calls of a life with their numbers, without those of its scenery and of the long end."""
+    begin = _begin(story)
+    return [(at, call) for at, (clock, call) in enumerate(life.points) if begin < clock < begin + _LASTS]
+
+
+def _begin(story: str) -> float:
+    return _OLD if any(step.what == "maintain" for step in STORIES[story].steps) else _BEGIN

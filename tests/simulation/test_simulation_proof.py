@@ -1,4 +1,4 @@
-"""The proof: a thousand stories, every single fault of a load's life, and pairs on the publish path."""
+"""The proof: a thousand stories, every single fault of a load's life, pairs on the publish path, and the controls."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.runner import run
+from tests.simulation.controls import GUARDS
+from tests.simulation.runner import run, spread
 from tests.simulation.sweep import sweep
+from tests.simulation.table import play_story
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1800)]
 
@@ -25,3 +27,17 @@ def test_no_single_fault_and_no_pair_on_the_publish_path_does_harm() -> None:
     print(found)
     assert found.wrong == []
     assert found.hit == set(json.loads(Path(__file__).with_name("inventory.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def controls() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    return dict(zip(GUARDS, spread(play_story, [*GUARDS]), strict=True))
+
+
+@pytest.mark.parametrize("guard", list(GUARDS))
+def test_a_story_that_ends_well_ends_wrong_without_its_guard(
+    controls: dict[str, tuple[tuple[str, ...], tuple[str, ...]]], guard: str
+) -> None:
+    with_it, without_it = controls[guard]
+    assert with_it == ()
+    assert without_it, f"without {guard} nothing is wrong"

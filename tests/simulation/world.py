@@ -10,6 +10,7 @@ import random
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,16 +20,19 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.stepfunctions.models import stepfunctions_backends
 
 from sluice.contract.plan import Column, PartitionField, Plan, Reading
-from sluice.distributed.transform import Sizes
+from sluice.distributed.transform import Sizes as Cuts
 from sluice.distributed.transform import transform as transform_distributed
 from sluice.kernel.outcome import Limits
+from sluice.lake.compaction import Sizes
 from sluice.lake.tables import ensure
 from sluice.ledger.model import Load
 from sluice.stages.claim import claim
 from sluice.stages.environment import Settings
 from sluice.stages.ingest import ingest
+from sluice.stages.maintain import Keeping, Maintained, Workshop, maintain, targets
 from sluice.stages.publish import publish
 from sluice.stages.reconcile import reconcile
+from sluice.stages.replay import Selection, replay, select
 from sluice.stages.rewrite import rewriting
 from sluice.stages.services import Services
 from sluice.stages.settle import settle
@@ -45,6 +49,7 @@ DATASET = "items"
 RAW, LAKE, LEDGER, DATABASE = "raw", "lake", "ledger", "lake"
 RUN_TIMEOUT = 6 * 3600
 _LIMITS = Limits(memory_bytes=128 << 20, threads=1)
+_PATIENCE = timedelta(hours=12)  # until a snapshot or an orphan may go
 _VISIBILITY = 360.0  # seconds until a message comes again
 _RECEIVES = 5  # then it is a dead letter
 
@@ -91,6 +96,7 @@ class World:
     faults: tuple[Fault, ...] = ()
     distributed: bool = False
     stickiness: float = 0.8
+    twins: float = 0.0
     delivered: list[model.Version] = field(default_factory=list)
     ever: list[model.Version] = field(default_factory=list)  # with what was erased since
     events: list[str] = field(default_factory=list)
@@ -98,6 +104,7 @@ class World:
     dead_letters: list[str] = field(default_factory=list)
     ended: dict[str, str] = field(default_factory=dict)
     reconciled: list[Any] = field(default_factory=list)
+    maintained: list[Maintained] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -188,12 +195,36 @@ class World:
         """Ask for a load that is settled once more."""
 
         def work() -> None:
-            loads = sorted((load for load in self.ledger.loads(DATASET)), key=lambda load: load.registered)
-            loads = [load for load in loads if load.state not in {"PENDING", "PARKED"}]
-            if loads and self.ledger.reopen(loads[at % len(loads)]):
-                self._wake(DATASET)
+            loads = select(self.ledger.loads(DATASET), Selection())
+            if loads:
+                replay(DATASET, [loads[at % len(loads)]], ledger=self.ledger, wake=self._wake)
 
         self.scheduler.spawn("replay", "replay", work)
+
+    def maintain(self) -> None:
+        """The daily pass over both tables: compaction, expiry, orphans. Its patience outlasts every standing still."""
+
+        def work() -> None:
+            for target in targets({DATASET: self.plan}, []):
+                with tempfile.TemporaryDirectory() as scratch:
+                    self.maintained.append(maintain(target, self._workshop(Path(scratch))))
+
+        self.scheduler.spawn("maintain", "maintain", work)
+
+    def _workshop(self, scratch: Path) -> Workshop:
+        return Workshop(
+            catalog=self.at.catalog,
+            s3=self.s3,
+            ledger=self.ledger,
+            database=DATABASE,
+            lake_bucket=LAKE,
+            scratch=scratch,
+            limits=_LIMITS,
+            keeping=Keeping(snapshots=_PATIENCE, orphans=_PATIENCE, grace=timedelta(hours=1), sizes=Sizes(least=2)),
+            now=aws().now(),
+            remaining=lambda: 900.0,
+            sleep=self.scheduler.sleep,
+        )
 
     def send(self, bodies: list[str], *, delay: float) -> None:
         """Deliver a batch of messages, again and again until it is accepted or is a dead letter."""
@@ -267,7 +298,7 @@ class World:
             connect=lambda: self.s3,
             raw_bucket=RAW,
             limits=_LIMITS,
-            sizes=Sizes(part=24, least_part=24, bucket=64),
+            sizes=Cuts(part=24, least_part=24, bucket=64),
             timer=lambda: self.scheduler.clock,
         )
 
@@ -337,7 +368,13 @@ class World:
 
     def _execute(self, started: Any) -> None:
         execution = Execution(
-            self.definition, started.name, self.machine, self.invoke, self.scheduler, random.Random(self.seed)
+            self.definition,
+            started.name,
+            self.machine,
+            self.invoke,
+            self.scheduler,
+            random.Random(f"{self.seed} {started.name}"),
+            self.twins,
         )
         data = json.loads(started.execution_input)
         walking = self.scheduler.spawn(f"{started.name}/walk", "machine", lambda: execution.walk(data))
