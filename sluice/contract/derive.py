@@ -26,6 +26,7 @@ lower upper trim ltrim rtrim length strlen substr substring left right replace t
 starts_with ends_with prefix suffix position strpos instr split_part lpad rpad repeat reverse chr ascii ord unicode
 strip_accents nfc_normalize printf format md5 sha1 sha256 hex
 regexp_matches regexp_full_match regexp_replace regexp_extract
+struct_extract array_contains array_to_string
 date_trunc date_part date_diff date_sub date_add last_day make_date make_time make_timestamp strftime strptime
 try_strptime millisecond microsecond dayofweek dayofyear isodow weekofyear yearweek isoyear dayname monthname epoch
 epoch_ms epoch_us to_seconds to_minutes to_hours to_days to_weeks to_months to_years
@@ -48,9 +49,7 @@ def derived_expression(item: Property, kind: str, sources: frozenset[str]) -> st
 
 def checked_expression(text: str, sources: frozenset[str]) -> str:
     """Parse one scalar expression over the columns `sources` and write it again. Raises ValueError with the reason."""
-    tree = _parsed(text)
-    _check_columns(tree, sources)
-    written = tree.sql(dialect="duckdb", identify=True, comments=False)
+    written = _resolved(_parsed(text), sources).sql(dialect="duckdb", identify=True, comments=False)
     refuse_unknown_words(written)
     return written
 
@@ -75,10 +74,21 @@ def _parsed(text: str) -> exp.Condition:
     return tree
 
 
-def _check_columns(tree: exp.Condition, sources: frozenset[str]) -> None:
-    for column in tree.find_all(exp.Column):
-        if column.table or column.name not in sources:
-            raise ValueError(f"there is no column {column.sql(dialect='duckdb')} in the file")
+def _resolved(tree: exp.Expr, sources: frozenset[str]) -> exp.Expr:
+    """Check the columns; `address.zip` becomes the member of a column, whatever tables the kernel may name."""
+
+    def member(node: exp.Expr) -> exp.Expr:
+        if not isinstance(node, exp.Column):
+            return node
+        column, *members = node.parts
+        if column.name not in sources:
+            raise ValueError(f"there is no column {node.sql(dialect='duckdb')} in the file")
+        found: exp.Expr = exp.column(column.name)
+        for name in members:
+            found = exp.StructExtract(this=found, expression=exp.Literal.string(name.name))
+        return found
+
+    return tree.transform(member)
 
 
 def refuse_unknown_words(written: str, *, also: frozenset[str] = frozenset()) -> None:

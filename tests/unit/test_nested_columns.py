@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sluice.contract.plan import PROVENANCE, Plan
+from sluice.errors import ContractError
+from sluice.kernel.rehearse import rehearse
 from tests.unit.contract_case import compiled, refusal
 from tests.unit.kernel_case import run
 
@@ -204,6 +206,27 @@ def test_members_that_an_object_requires_are_required() -> None:
     listed = {**ADDRESS, "properties": [plain], "logicalTypeOptions": {"required": ["zip"]}}
     said = {**ADDRESS, "properties": [{**plain, "required": True}]}
     assert compiled([ID, listed]) == compiled([ID, said])
+
+
+def test_what_is_inside_can_be_derived_into_columns_of_its_own(tmp_path: Path) -> None:
+    def derived(name: str, kind: str, expression: str) -> dict[str, Any]:
+        return {"name": name, "logicalType": kind, "transformLogic": expression}
+
+    made = compiled(
+        [
+            ID, ADDRESS, TAGS,
+            derived("town", "string", "left(address.zip, 2)"), derived("lat", "number", "address.geo.lat"),
+            derived("tagged", "boolean", "list_contains(tags, 'x')"), derived("count", "integer", "len(tags)"),
+        ],
+        format="json", missingColumns="null",
+    )  # fmt: skip
+    rehearse(made, file="things.odcs.yaml")
+    text = json.dumps({"id": 1, "address": {"zip": "12345", "geo/point": {"lat": 0.5}}, "tags": ["x", "y"]})
+    case = run(tmp_path, text + '\n{"id": 2}', made)
+    assert case.rows("town, lat, tagged, count") == [("12", 0.5, True, 2), (None, None, None, None)]
+    assert "there is no column nope.zip" in refusal([ID, ADDRESS, derived("a", "string", "nope.zip")]).message
+    with pytest.raises(ContractError, match="column a"):
+        rehearse(compiled([ID, ADDRESS, derived("a", "string", "address.nope")]), file="things.odcs.yaml")
 
 
 NUMBERS = st.one_of(st.integers(-(1 << 40), 1 << 40), st.decimals(-99, 99, places=6).map(str))
