@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from sluice.cli.backfill import backfill
 from sluice.cli.check import check
 from sluice.cli.cost import cost
 from sluice.cli.demo.command import demo
@@ -31,5 +32,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and with them rows
 )
 app.callback()(choose)
-for command in (demo, up, put, runs, rejects, orphans, query, check, init, diff, plan, cost, replay, redrive, doctor):
+for command in (
+    demo,
+    up,
+    put,
+    runs,
+    rejects,
+    orphans,
+    query,
+    check,
+    init,
+    diff,
+    plan,
+    cost,
+    replay,
+    redrive,
+    doctor,
+    backfill,
+):
     app.command()(command)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pyiceberg.io.pyarrow import parquet_file_to_data_file
 
-from sluice.lake.marks import ORDER
+from sluice.lake.marks import GENERATION, ORDER
 from sluice.lake.pruning import all_files, holding, overlapping
 from sluice.lake.publish import Edit
 
@@ -69,6 +69,13 @@ def replace(table: Table, *, add: Sequence[str], order: str | None, gone: str = 
     if order is None or (order < shown and shown != gone):
         return Edit()
     return Edit(add=tuple(add), remove=tuple(all_files(table)), properties={ORDER: order})
+
+
+def rebuild(table: Table, *, add: Sequence[str], generation: int, order: str | None, merge_files: Merge | None) -> Edit:
+    """Put files in the place of everything. `merge_files` is given where keys may be more than once among them."""
+    merged = merge_files((), add).add if merge_files is not None and add else tuple(add)
+    shown = {ORDER: order} if order is not None else {}
+    return Edit(add=merged, remove=tuple(all_files(table)), properties={GENERATION: str(generation), **shown})
 
 
 def _at(files: Sequence[DataFile], addresses: frozenset[str]) -> tuple[DataFile, ...]:

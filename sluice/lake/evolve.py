@@ -2,7 +2,7 @@
 
 Iceberg keeps old files as they are and reads them through the new schema, so old rows stay readable, and a snapshot of
 before shows what it always showed. What no schema change can do (another type, another partitioning, a narrower type)
-is refused here and takes a backfill. Whether readers may be broken is decided at synth (`sluice.contract.evolution`).
+is refused here and takes a new table. Whether readers may be broken is decided at synth (`sluice.contract.evolution`).
 
 Two things decide what is done, both properties of the table. `sluice.columns` tells which field an `id` of the contract
 stands for: a rename is only what that proves. `sluice.contract` is the newest contract version that shaped the table: a
@@ -162,7 +162,7 @@ def _must_widen(table: Table, have: NestedField, want: NestedField) -> bool:
             f"column {want.name} is {have.field_type} in table {table.name()[-1]}, the contract says {want.field_type}",
             file=table.name()[-1],
             place=f"column {want.name}",
-            remedy="give the column a new name, or rebuild the table with `sluice backfill`",
+            remedy="give the column a new name, or drop the table and `sluice replay` the dataset with --all",
         ) from error
     return True
 

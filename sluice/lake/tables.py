@@ -158,7 +158,7 @@ def _check_partition(table: Table, schema: Schema, spec: PartitionSpec, plan: Pl
             f"table {'.'.join(table.name())} is partitioned by {have}, the contract says {want}",
             file=table.name()[-1],
             place="partitioned",
-            remedy="keep the partitioning, or rebuild the table with `sluice backfill`",
+            remedy="keep the partitioning, or drop the table and `sluice replay` the dataset with --all",
         )
 
 

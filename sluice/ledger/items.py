@@ -132,6 +132,7 @@ def to_lease(dataset: str, item: Mapping[str, Any] | None) -> Lease:
         run_id=item.get("run_id"),
         until=int(item.get("held_until", 0)),
         restored=bool(item.get("restored", False)),
+        generation=int(item.get("generation", 0)),
     )
 
 

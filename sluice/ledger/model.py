@@ -90,7 +90,8 @@ class Lease:
 
     `until` is in epoch seconds. The item is not called `expires`, because DynamoDB's time to live would delete it and
     with it the fence. `restored` says that the ledger was once found behind the tables: what it counts of a key proves
-    nothing about the rows of that key.
+    nothing about the rows of that key. `generation` is that of the newest rebuild that was asked for: while the tables
+    are of an older one, the next run is a rebuild.
     """
 
     dataset: str
@@ -98,6 +99,7 @@ class Lease:
     run_id: str | None = None
     until: int = 0
     restored: bool = False
+    generation: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

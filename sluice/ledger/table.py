@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _THREADS = 16
 _RACES = 10  # how often somebody else may take the lease first before we call it an outage
+_WAITING = 3  # writes that let a load wait, the first of them with the condition
+_UNKNOWN = {"ConditionExpression": "attribute_not_exists(pk)"}
 _STATE: dict[str, Any] = {"ExpressionAttributeNames": {"#state": "state"}}
 
 
@@ -37,7 +39,20 @@ class Ledger:
 
     def register(self, load: Load) -> bool:
         """Remember a load and let it wait for a run. False (and no effect) if it is known already."""
-        return self._wait(load, {"ConditionExpression": "attribute_not_exists(pk)"})
+        return bool(self.register_all([load]))
+
+    def register_all(self, loads: Sequence[Load]) -> frozenset[str]:
+        """Remember loads and let them wait for a run, many by one call. Return the ids of those that were not known."""
+        new: set[str] = set()
+        for part in _apart(loads):
+            left: Sequence[Load] = part
+            while left:
+                failed = self._store.transact([write for load in left for write in self._waiting(load, _UNKNOWN)])
+                if not failed:
+                    new.update(load.load_id for load in left)
+                    break
+                left = [load for at, load in enumerate(left) if _WAITING * at not in failed]
+        return frozenset(new)
 
     def reopen(self, load: Load) -> bool:
         """Let a settled load wait again, its attempts forgotten. False (and no effect) if it waits already.
@@ -140,6 +155,18 @@ class Ledger:
             is not None
         )
 
+    def ask_generation(self, dataset: str, generation: int) -> bool:
+        """Ask for a rebuild. False (and no effect) if it was asked for already."""
+        condition = "attribute_not_exists(generation) OR generation < :wanted"
+        values = {":wanted": generation}
+        return self._store.update(items.lease_key(dataset), "SET generation = :wanted", condition, values) is not None
+
+    def give_up_generation(self, dataset: str, generation: int) -> bool:
+        """Ask no longer for this rebuild. False (and no effect) if another one is asked for by now."""
+        values = {":given": generation, ":before": generation - 1}
+        update = self._store.update(items.lease_key(dataset), "SET generation = :before", "generation = :given", values)
+        return update is not None
+
     # ---- runs ----
 
     def record(self, run: Run) -> bool:
@@ -167,6 +194,9 @@ class Ledger:
     # ---- parts of the above ----
 
     def _wait(self, load: Load, condition: Mapping[str, Any]) -> bool:
+        return not self._store.transact(self._waiting(load, condition))
+
+    def _waiting(self, load: Load, condition: Mapping[str, Any]) -> Sequence[Any]:
         waiting = items.from_record(replace(load, state="PENDING"))
         count = {
             "Key": items.object_key(load.dataset, load.key),
@@ -174,14 +204,11 @@ class Ledger:
             "ExpressionAttributeNames": {"#key": "key"},
             "ExpressionAttributeValues": {":key": load.key, ":one": 1},
         }
-        failed = self._store.transact(
-            [
-                {"Put": {"Item": {**items.load_key(load), **waiting}, **condition}},
-                {"Put": {"Item": {**items.pending_key(load), **waiting}}},
-                {"Update": count},
-            ]
-        )
-        return not failed
+        return [
+            {"Put": {"Item": {**items.load_key(load), **waiting}, **condition}},
+            {"Put": {"Item": {**items.pending_key(load), **waiting}}},
+            {"Update": count},
+        ]
 
     def _attempt(self, load: Load, run_id: str) -> Load | None:
         item = self._store.update(
@@ -229,3 +256,16 @@ class Ledger:
     def spending(self, name: str, month: str) -> Usage:
         """Read what `name` has consumed in a month."""
         return items.to_spending(self._store.get(items.spending_key(name, month)) or {})
+
+
+def _apart(loads: Sequence[Load]) -> Sequence[Sequence[Load]]:
+    """Split loads into transactions: each load once, and no two of one key together, which DynamoDB refuses."""
+    parts: list[dict[str, Load]] = []
+    for load in {load.load_id: load for load in loads}.values():
+        for part in parts:
+            if load.key not in part and len(part) < MOST_WRITES // _WAITING:
+                part[load.key] = load
+                break
+        else:
+            parts.append({load.key: load})
+    return [list(part.values()) for part in parts]

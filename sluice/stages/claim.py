@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sluice.contract.plan import Plan
@@ -17,6 +18,7 @@ from sluice.stages.environment import Settings
 from sluice.stages.ingest import is_data_key
 from sluice.stages.judge import choose, counting_versions, judge, pack
 from sluice.stages.manifest import Claim, ClaimedLoad, Group
+from sluice.stages.rebuild import open_all, pack_all
 from sluice.stages.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -58,17 +60,28 @@ def claim(
         return written
     if is_stopped(plan, ledger.runs(dataset), now):
         return _refuse(folder, run_id=run_id, plan=plan, ledger=ledger, now=now)
+    generation = lease.generation if lease.generation > tables.standing.generation else 0
+    if generation:
+        everything = list_prefix(s3, bucket=settings.raw_bucket, prefix=f"{plan.dataset}/")
+        counted = [history for history in everything if is_data_key(history.key)]
+        open_all(plan, counted, ledger=ledger, raw_bucket=settings.raw_bucket, now=now)
     waiting = [_before(load, run_id) for load in ledger.pending(dataset)]
-    choice = choose(waiting, fence=fence, limit=settings.run_max_loads, max_attempts=settings.max_attempts)
+    if generation and (not waiting or any(load.attempts >= settings.max_attempts for load in waiting)):
+        # There is nothing to rebuild from, or it failed too often: go on as if nobody had asked.
+        ledger.give_up_generation(dataset, generation)
+        generation = 0
+    limit = len(waiting) if generation else settings.run_max_loads
+    choice = choose(waiting, fence=fence, limit=limit, max_attempts=settings.max_attempts, together=generation > 0)
     _park(choice.exhausted, ledger=ledger, fence=fence, now=now)
     histories = _look(choice.taken, plan=plan, s3=s3, bucket=settings.raw_bucket)
     judged = _judge_all(choice.taken, histories, plan=plan, ledger=ledger, restored=lease.restored)
-    groups = pack(
-        judged,
+    packing = partial(
+        pack,
         lambda_max_bytes=settings.lambda_max_bytes,
         group_max_bytes=settings.group_max_bytes,
         group_max_objects=settings.group_max_objects,
     )
+    groups = pack_all(judged, packing) if generation else packing(judged)
     packed = {load_id for group in groups for load_id in group.loads}
     doing = [load for load in judged if load.action != "put" or load.load_id in packed]
     attempts = _attempt(doing, choice.taken, ledger=ledger, run_id=run_id)
@@ -84,6 +97,7 @@ def claim(
         groups=tuple(group for group in (_without_lost(group, attempts) for group in groups) if group.loads),
         held_until=lease.until,
         gone=_gone(plan, histories, tables.standing.order),
+        generation=generation,
     )
     won = folder.write_claim(draft)
     ledger.record(

@@ -72,8 +72,7 @@ def ingest(
 
     One bad message fails alone. What fails transiently while waking fails the messages of that dataset.
     """
-    known = 0
-    registered: list[Load] = []
+    wanted: list[tuple[str, Load]] = []
     malformed: list[tuple[str, str]] = []
     unknown: list[str] = []
     waiting: dict[str, list[str]] = {}
@@ -86,16 +85,16 @@ def ingest(
         if event.dataset not in datasets or not is_data_key(event.key):
             unknown.append(event.key)
         elif event.kind is not None:
-            load = to_load(event, now=now)
-            if ledger.register(load):
-                registered.append(load)
-            else:
-                known += 1
-                # An earlier delivery may have registered the load and died before it woke the dataset.
-                earlier = ledger.find(load.dataset, load.load_id)
-                if earlier is not None and earlier.state != "PENDING":
-                    continue
-            waiting.setdefault(load.dataset, []).append(message_id)
+            wanted.append((message_id, to_load(event, now=now)))
+    new = ledger.register_all([load for _, load in wanted])
+    registered = {load.load_id: load for _, load in wanted if load.load_id in new}
+    for message_id, load in wanted:
+        if load.load_id not in new:
+            # An earlier delivery may have registered the load and died before it woke the dataset.
+            earlier = ledger.find(load.dataset, load.load_id)
+            if earlier is not None and earlier.state != "PENDING":
+                continue
+        waiting.setdefault(load.dataset, []).append(message_id)
     failed = [message_id for message_id, _ in malformed]
     errors: list[str] = []
     for dataset, message_ids in waiting.items():
@@ -107,11 +106,11 @@ def ingest(
     return Ingested(
         failed=tuple(failed),
         registered=len(registered),
-        known=known,
+        known=len(wanted) - len(registered),
         unknown=tuple(unknown),
         malformed=tuple(malformed),
         errors=tuple(errors),
-        loads=tuple(registered),
+        loads=tuple(registered.values()),
     )
 
 

@@ -27,13 +27,15 @@ class Choice:
     exhausted: tuple[Load, ...]
 
 
-def choose(waiting: Sequence[Load], *, fence: int, limit: int, max_attempts: int) -> Choice:
-    """Choose the loads of a run, at most `limit`.
+def choose(waiting: Sequence[Load], *, fence: int, limit: int, max_attempts: int, together: bool = False) -> Choice:
+    """Choose the loads of a run, at most `limit`; `together` takes all that have not failed too often.
 
     Loads that were in several failed runs stay apart from the others, and the fewer together the more often they
     failed, so that one poisonous object ends up alone. Both kinds get their turns.
     """
     exhausted = tuple(load for load in waiting if load.attempts >= max_attempts)
+    if together:
+        return Choice(taken=tuple(load for load in waiting if load.attempts < max_attempts), exhausted=exhausted)
     healthy = [load for load in waiting if load.attempts < _SUSPICIOUS]
     suspicious = [load for load in waiting if _SUSPICIOUS <= load.attempts < max_attempts]
     if suspicious and (not healthy or fence % _TURN == 0):

@@ -66,7 +66,7 @@ class Claim:
 
     `held_until` is that of the lease under which it was written: a lease of the same fence that ends at another time
     was given by a ledger that had forgotten this run. `gone` is the order that a `replace` table shows, where its
-    object was deleted for good.
+    object was deleted for good. `generation` is above 0 where the run is a rebuild: the one that its tables will be of.
     """
 
     dataset: str
@@ -80,6 +80,7 @@ class Claim:
     groups: tuple[Group, ...]
     held_until: int = 0
     gone: str = ""
+    generation: int = 0
     over_budget: bool = False  # nothing was claimed: the dataset's money for this month is spent
 
     @property

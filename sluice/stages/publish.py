@@ -71,8 +71,10 @@ def publish(
     if (done := folder.publication()) is not None:
         return done
     claim = folder.must_claim()
-    batch = batch_of(claim, _decided(folder, claim))
-    if not batch.loads:
+    decision = _decided(folder, claim)
+    batch = batch_of(claim, _results(folder, decision))
+    # A rebuild is all or nothing: what a failed group holds back would be missing afterwards.
+    if not batch.loads or (claim.generation and decision.failed):
         return folder.write_publication(Publication(snapshots={}, changed=False))
     rewriting = rewriting_for(claim)
     if batch.held:
@@ -114,6 +116,14 @@ def batch_of(claim: Claim, results: Sequence[GroupResult]) -> Batch:
 def curated_edit(table: Table, batch: Batch, rewriting: Rewriting) -> Edit:
     """Plan what the batch does to the curated table."""
     plan = batch.claim.plan
+    if batch.claim.generation:
+        return edits.rebuild(
+            table,
+            add=batch.data,
+            generation=batch.claim.generation,
+            order=batch.newest_order if plan.mode == "replace" else None,
+            merge_files=rewriting.merge if plan.mode == "merge" else None,
+        )
     match plan.mode:
         case "append":
             return edits.append(
@@ -129,7 +139,11 @@ def curated_edit(table: Table, batch: Batch, rewriting: Rewriting) -> Edit:
 
 def rejects_edit(table: Table, batch: Batch, rewriting: Rewriting) -> Edit:
     """Plan what the batch does to the rejects: they follow the versions that count for the curated table."""
-    match batch.claim.plan.mode:
+    claim = batch.claim
+    if claim.generation:
+        order = batch.newest_order if claim.plan.mode == "replace" else None
+        return edits.rebuild(table, add=batch.rejects, generation=claim.generation, order=order, merge_files=None)
+    match claim.plan.mode:
         case "append":
             return edits.append(
                 table, add=batch.rejects, column="object", stale=batch.stale_keys, drop=rewriting.drop_rejects
@@ -142,7 +156,7 @@ def rejects_edit(table: Table, batch: Batch, rewriting: Rewriting) -> Edit:
             return edits.replace(table, add=batch.rejects, order=batch.newest_order, gone=batch.claim.gone)
 
 
-def _decided(folder: RunFolder, claim: Claim) -> Sequence[GroupResult]:
+def _decided(folder: RunFolder, claim: Claim) -> Decision:
     if (decision := folder.decision()) is None:
         found = {group.index: folder.group(group.index) for group in claim.groups}
         decision = folder.write_decision(
@@ -151,5 +165,9 @@ def _decided(folder: RunFolder, claim: Claim) -> Sequence[GroupResult]:
                 failed=tuple(index for index, result in found.items() if result is None),
             )
         )
+    return decision
+
+
+def _results(folder: RunFolder, decision: Decision) -> Sequence[GroupResult]:
     results = [folder.group(index) for index in decision.groups]
     return [result for result in results if result is not None]

@@ -82,7 +82,7 @@ def reconcile(
 ) -> Reconciled:
     """Compare one dataset's part of the bucket with the ledger, and set going what is missing."""
     broken = _break_dead_lease(plan.dataset, ledger=ledger, states=states, state_machine=state_machine)
-    forgotten = _go_beyond(plan, ledger=ledger, s3=s3, glue=glue, lake_bucket=lake_bucket, database=database)
+    forgotten, is_asked = _go_beyond(plan, ledger=ledger, s3=s3, glue=glue, lake_bucket=lake_bucket, database=database)
     counting = look(plan, s3=s3, raw_bucket=raw_bucket)
     known = {load.load_id: load for load in ledger.loads(plan.dataset)}
     keys = {key.key: key for key in ledger.objects(plan.dataset)}
@@ -102,7 +102,7 @@ def reconcile(
         parked=sum(load.state == "PARKED" for load in known.values()),
         broken_lease=broken,
         forgotten_fence=forgotten,
-        woken=wake(plan.dataset).run_id if waiting else None,
+        woken=wake(plan.dataset).run_id if waiting or is_asked else None,
         wait_seconds=_seconds_since(min(load.registered for load in waiting), now) if waiting else 0.0,
         age_seconds=_seconds_since(max(published), now) if published else None,
     )
@@ -132,7 +132,7 @@ def differences(
         identity = load_id(raw_bucket, version.key, version.version_id)
         load = known.get(identity)
         if load is None:
-            yield "missing", _load_of(plan.dataset, version, identity, now)
+            yield "missing", load_of(plan.dataset, version, identity, now)
         elif not is_reflected(plan, version, load, shown.get(version.key)):
             yield "passed_over", load
     counted = {version.key for version in counting}
@@ -174,7 +174,8 @@ def _seconds_since(moment: str, now: datetime) -> float:
     return max((now - datetime.fromisoformat(moment)).total_seconds(), 0.0)
 
 
-def _load_of(dataset: str, version: Version, identity: str, now: datetime) -> Load:
+def load_of(dataset: str, version: Version, identity: str, now: datetime) -> Load:
+    """Return the load that a version asks for which nobody has registered."""
     return Load(
         load_id=identity,
         dataset=dataset,
@@ -205,17 +206,20 @@ def _break_dead_lease(dataset: str, *, ledger: Ledger, states: SFNClient, state_
 
 def _go_beyond(
     plan: Plan, *, ledger: Ledger, s3: S3Client, glue: GlueClient, lake_bucket: str, database: str
-) -> int | None:
-    """Let fences go on above those that have been used, where the ledger has forgotten some.
+) -> tuple[int | None, bool]:
+    """Let fences go on above those that have been used, where the ledger has forgotten some; return the largest.
 
-    The lease is read first: whoever takes it or publishes after that makes `distrust` do nothing.
+    Tells as well whether a rebuild is asked for that the tables have not seen. The lease is read first: whoever takes
+    it or publishes after that makes `distrust` do nothing.
     """
     lease = ledger.lease(plan.dataset)
     curated, rejects = (
         properties_in_glue(glue, database=database, table=table) for table in (plan.dataset, plan.rejects_table)
     )
+    stand = standing(curated, rejects)
     newest = max(
-        standing(curated, rejects).fence,
+        stand.fence,
         newest_fence(s3, bucket=lake_bucket, dataset=plan.dataset, above=lease.fence),
     )
-    return newest if newest > lease.fence and ledger.distrust(lease, fence=newest) else None
+    is_forgotten = newest > lease.fence and ledger.distrust(lease, fence=newest)
+    return newest if is_forgotten else None, lease.generation > stand.generation

@@ -136,6 +136,8 @@ def _result(folder: RunFolder, claim: Claim | None, *, outcome: str, now: dateti
         if outcome == "failed" or not claim.is_empty:
             return _Result(state="FAILED", failed_groups=len(claim.groups))
         return _Result(state="OVER_BUDGET" if claim.over_budget else "EMPTY", settlements=_settlements(claim, (), now))
+    if claim.generation and decision.failed:  # a rebuild is all or nothing
+        return _Result(state="FAILED", failed_groups=len(decision.failed), publication=publication)
     groups = tuple(result for index in decision.groups if (result := folder.group(index)) is not None)
     settlements = _settlements(claim, groups, now)
     if decision.failed:

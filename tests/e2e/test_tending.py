@@ -83,6 +83,18 @@ def test_the_doctor_finds_a_lost_object_and_mends_it(world):
     assert (20, "flights/lost.csv") in world.rows("flights", "hour", "_sluice_object")
 
 
+def test_a_backfill_swaps_in_what_is_loaded_again(world):
+    before = world.rows("flights", *COLUMNS)
+    code, done = command("backfill", "flights")
+    assert (code, done["generation"], done["asked"], done["done"]) == (0, 1, True, True)
+    world.cloud.wait_until_quiet(120)
+    assert world.rows("flights", *COLUMNS) == before
+    assert {origin.rpartition("-")[0] for (origin,) in world.rows("flights", "_sluice_run")} == {"flights"}
+    assert len(set(world.rows("flights", "_sluice_run"))) == 1  # one run made it all
+    code, well = command("doctor", "flights")
+    assert (code, well["ok"]) == (0, True)
+
+
 def test_dead_letters_go_back_to_the_queue(world):
     world.cloud.client("sqs").send_message(QueueUrl=world.cloud.outputs["IngestQueue"], MessageBody="{not json")
     world.cloud.wait_until_quiet(60)

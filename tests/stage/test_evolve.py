@@ -113,7 +113,7 @@ def test_a_type_that_no_promotion_reaches_is_refused_with_the_way_out(endpoint: 
     world.ingest(world.put("b.csv", csv((2, JANUARY, 6))))
     with pytest.raises(ContractError, match="column amount is int in table") as refused:
         world.claim()
-    assert "sluice backfill" in (refused.value.remedy or "")
+    assert "sluice replay" in (refused.value.remedy or "")
 
 
 def test_an_id_cannot_take_the_name_of_a_column_that_is_there(endpoint: str) -> None:

@@ -237,3 +237,22 @@ def test_identity_of_a_load_is_stable() -> None:
     # Other parts and other versions of Sluice rely on it: a change would load everything again.
     assert load_id("bucket", "items/a.csv", "v1", 0) == "714512b825122149cb1e0eef2cd009fc"
     assert load_id("bucket", "items/a.csv", "v1", 1) != load_id("bucket", "items/a.csv", "v1", 0)
+
+
+def test_a_batch_of_events_is_registered_by_few_calls_and_each_load_once(endpoint: str) -> None:
+    world = World(endpoint)
+    old, twice = world.event("items/0.csv", "v"), world.event("items/1.csv", "v")
+    world.ingest(old)
+    calls: list[str] = []
+    world.session.events.register("before-send.dynamodb.TransactWriteItems", lambda **_: calls.append("write"))
+    newer = world.event("items/1.csv", "w")  # of one key: never in one transaction
+    done = world.ingest(old, twice, newer, twice, *(world.event(f"items/{at}.csv", "v") for at in range(2, 70)))
+    assert (done.registered, done.known, done.failed) == (70, 2, ())
+    assert len(calls) <= 4  # 33 loads each, and once more without the load that was known
+    assert len(world.ledger.pending("items")) == 71
+    counted = world.ledger.object_states("items", ["items/0.csv", "items/1.csv", "items/2.csv"])
+    assert {key: state.loads for key, state in counted.items()} == {
+        "items/0.csv": 1,
+        "items/1.csv": 2,
+        "items/2.csv": 1,
+    }

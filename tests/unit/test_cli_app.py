@@ -16,7 +16,7 @@ from sluice.cli.exits import CommandError, answering
 from sluice.cli.main import app
 from sluice.errors import ContractError, DataError, TransientError
 
-COMMANDS = ("demo", "up", "put", "runs", "rejects", "query", "check", "replay", "redrive", "doctor")
+COMMANDS = ("demo", "up", "put", "runs", "rejects", "query", "check", "replay", "redrive", "doctor", "backfill")
 HEAVY = (
     "boto3",
     "botocore",
