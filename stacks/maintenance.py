@@ -71,5 +71,6 @@ class Maintenance(Construct):
             access.read_objects(lake.lake, "runs/", "tables/"),
             access.write_objects(lake.lake, "runs/", "tables/"),
             access.remove_objects(lake.lake, "tables/"),
+            access.see_database(Stack.of(self), settings.database),
             access.use_tables(Stack.of(self), settings.database, "GetTable", "GetTables", "UpdateTable", "DeleteTable"),
         )

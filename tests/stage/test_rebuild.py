@@ -153,6 +153,7 @@ def test_a_rebuild_that_nobody_woke_is_woken_by_the_reconciler(endpoint: str) ->
     assert (stand(world).generation, world.reconcile().woken) == (1, None)
 
 
+@pytest.mark.timeout(900)
 def test_publishing_a_rebuild_may_die_at_any_call(endpoint: str) -> None:
     world = World(endpoint)
     world.load(world.put("a.csv", csv((1, DAY, 1), ("x", DAY, 1))), world.put("b.csv", csv((2, DAY, 2))))
