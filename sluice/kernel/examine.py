@@ -6,8 +6,8 @@ record breaks is told afterwards, from what it carries along (`explain`): most r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sluice.contract.plan import PROVENANCE, Column, Plan, Rule
@@ -89,11 +89,31 @@ def examined(
     }
 
 
-def texts(records: Records, plan: Plan, source: SourceFile) -> tuple[str, dict[str, Any]]:
-    """Return SQL and parameters of the records' load, row number and text, for those who need the texts of a few."""
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """Where the texts of records are found again, for those who need the texts of a few."""
+
+    relation: str  # a SELECT, with the columns `by`
+    text: str  # SQL over it
+    load: str = "_sluice_load"  # SQL over it
+    by: str = "_sluice_load, _sluice_row"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, table: str) -> str:
+        """Return the SELECT of load, row number and RAW of the records in a table that has loads and row numbers."""
+        return f"""
+            SELECT {self.load} AS _sluice_load, _sluice_row, {self.text} AS {RAW}
+            FROM ({self.relation}) SEMI JOIN {table} USING ({self.by})"""
+
+
+EXAMINED_TEXTS = Texts(relation="FROM examined", text=RAW)
+
+
+def texts(records: Records, plan: Plan, source: SourceFile) -> Texts:
+    """Return the texts of one object's records; nothing is made of a record that nobody asks for."""
     raw = shielded(records, plan).raw
-    sql = f"SELECT $load_id AS _sluice_load, _sluice_row, {raw} AS {RAW} FROM ({records.sql})"
-    return sql, {**records.parameters, "load_id": source.load_id}
+    parameters = {**records.parameters, "load_id": source.load_id}
+    return Texts(relation=records.sql, text=raw, load="$load_id", by="_sluice_row", parameters=parameters)
 
 
 def rejects_repeats(plan: Plan) -> bool:

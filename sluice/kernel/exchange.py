@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sluice.contract.plan import Plan
 from sluice.contract.sql import literal, quote
-from sluice.kernel.examine import BAD
+from sluice.kernel.examine import BAD, EXAMINED_TEXTS
 from sluice.kernel.outcome import Limits, Outcome, SourceFile
 from sluice.kernel.partition import partition_expressions
 from sluice.kernel.protect import checked_salt
@@ -104,7 +104,7 @@ def write_bucket(
             connection,
             ("FROM examined", {}),
             plan,
-            original=("FROM examined", {}),
+            original=EXAMINED_TEXTS,
             loads=loads,
             refusals=refusals,
             run_id=run_id,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from shutil import rmtree
 
 import duckdb
 
@@ -16,6 +18,7 @@ from sluice.kernel.delimited import read_header, records, whole_record
 from sluice.kernel.documents import documents
 from sluice.kernel.header import positions, sources, unknown_positions
 from sluice.kernel.outcome import Limits, SourceFile
+from sluice.kernel.portions import Portion, portions
 from sluice.kernel.records import NO_TEXT, TAKEN, Records, csv_records
 from sluice.kernel.rewrite import rewritten
 from sluice.kernel.sheets import sheet_records
@@ -102,7 +105,8 @@ def _delimited(
     cells, extras = positions(names, plan, key=source.key), unknown_positions(names, plan)
     width = len(names)
     if width <= _WIDE and is_plain(text, reading):
-        fast = csv_records(
+        fast = partial(
+            csv_records,
             text,
             plan,
             width=width,
@@ -112,7 +116,10 @@ def _delimited(
             header=header,
             skip_lines=skip_lines,
         )
-        yield Attempt(fast, _Lines(text, reading, above, fast), last=False)
+        if several := portions(text, target.with_name("portions"), threads=limits.threads):
+            yield Attempt(fast(above=above, portions=several), _EachLine(text, reading, above, several), last=False)
+            rmtree(target.with_name("portions"))
+        yield Attempt(fast(), _Lines(text, reading, above, fast()), last=False)
     found = islice(records(text.path, plan, limits, key=source.key, skip_lines=skip_lines), header, None)
     fill = reading.ragged_rows == "fill"
     yield Attempt(rewritten(found, target, width=width, cells=cells, extras=extras, first_row=first_row, fill=fill))
@@ -134,6 +141,26 @@ def is_plain(text: Text, reading: Reading) -> bool:
         return False
     strange = not (reading.quote + reading.escape).isascii() or len(delimiter) > 1
     return not text.quotes or not (strange or reading.escape == "" or reading.blanks == "trim")
+
+
+@dataclass(frozen=True)
+class _EachLine:
+    """The proof that each line below the header is a record, so that portions of the file were numbered right.
+
+    No portion has more records than lines. So if there are as many in all, no quote reaches over the end of a line,
+    unless the end of a portion hid that it was open.
+    """
+
+    text: Text
+    reading: Reading
+    above: int
+    portions: Sequence[Portion]
+
+    def __call__(self, _connection: duckdb.DuckDBPyConnection, rows: int) -> bool:
+        if self.text.lines - self.above != rows:
+            return False
+        ends = (last_lines(portion.path, 1) for portion in self.portions)
+        return not self.text.quotes or all(whole_record(end, self.reading) is not None for end in ends)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from sluice.contract.plan import EXTRA, Plan
 from sluice.contract.sql import quote
+from sluice.kernel.portions import Portion
 from sluice.kernel.text import Text
 
 # An unquoted cell that reads as NULL. DuckDB needs one; this one keeps '' apart from a cell that is not there.
@@ -65,11 +66,14 @@ def csv_records(
     first_row: int,
     header: int,
     skip_lines: int,
+    above: int = 0,
+    portions: Sequence[Portion] = (),
 ) -> Records:
     """Read a delimited file with DuckDB's own reader: fast, but it loses what stands in a quote that never closes.
 
     It fails (duckdb.InvalidInputException) on a record with two cells too many and on other text after a closing
-    quote. Whoever uses it must account for the lines (`read`).
+    quote. Whoever uses it must account for the lines (`read`). With `portions` of the file, each of them is read by
+    itself: then each record must be a line, and `above` tells how many lines stand above the first record.
     """
     reading = plan.reading
     *names, extra = all_names = cell_names(width + 1)
@@ -79,22 +83,31 @@ def csv_records(
     more = f"{extra} <> ''" if filled else f"{extra} IS NOT NULL"
     fewer = "" if filled else f"WHEN {names[-1]} IS NULL THEN 'expected {width} cells, got ' || {found}"
     taking, bound = _taken(extras, all_names)
-    sql = f"""
+    one = """
         SELECT
-            row_number() OVER () + $first_row - {header} AS _sluice_row,
-            CASE
+            row_number() OVER () + $first_row + {before} AS _sluice_row,
+            {cells}
+        FROM read_csv(
+            ${path}, columns = {columns}, auto_detect = false, header = false, skip = {skip},
+            delim = $delimiter, quote = $quote, escape = $escape, nullstr = $no_text, null_padding = true,
+            new_line = $line_end, parallel = false
+        )"""
+    shape = f"""CASE
                 WHEN {more} THEN 'expected {width} cells, got more'
                 {fewer}
-            END AS _sluice_fault,
-            {", ".join([*all_names, *taking])}
-        FROM read_csv(
-            $path, columns = {{{columns}}}, auto_detect = false, header = false, skip = {skip_lines},
-            delim = $delimiter, quote = $quote, escape = $escape, nullstr = $no_text, null_padding = true,
-            new_line = $line_end, parallel = {str(not text.quotes).lower()}
-        )"""
+            END AS _sluice_fault"""
+    read = [(text.path, -header, skip_lines)]
+    if portions:
+        later = [(portion.path, portion.lines_before - above, 0) for portion in portions[1:]]
+        read = [(portions[0].path, -header, skip_lines), *later]
+    fields = ", ".join([f"{shape}", *all_names, *taking])
+    sql = " UNION ALL ".join(
+        one.format(before=before, cells=fields, path=f"path_{number}", columns=f"{{{columns}}}", skip=skip)
+        for number, (_, before, skip) in enumerate(read)
+    )
     parameters = {
         "first_row": first_row,
-        "path": str(text.path),
+        **{f"path_{number}": str(path) for number, (path, _, _) in enumerate(read)},
         "delimiter": reading.delimiter,
         "quote": reading.quote if text.quotes else "",
         "escape": (reading.escape or reading.quote) if text.quotes else "",

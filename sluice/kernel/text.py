@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ _BOM = "\ufeff".encode()
 _UTF8 = {"utf-8", "utf-8-sig"}
 _EDGE = 64  # bytes on each side of a block's border that are looked at together
 _BLOCK = 1 << 20
+_MARKED = 1 << 24  # bytes between marks, more or less
 _FOOTER = 1 << 26  # bytes; more than that is no footer
 _TAIL = 1 << 16  # more empty lines than this at the end of a file are counted in vain
 _LONG = 1 << 20  # DuckDB's CSV reader takes lines up to twice this; a block holds no longer ones
@@ -41,6 +42,7 @@ class Text:
     returns: bool  # what ends lines is not what ends records, or not the same everywhere
     nuls: bool
     long_lines: bool  # a megabyte without a line feed
+    marks: Sequence[tuple[int, int]] = ()  # offsets in the file, and how many line feeds stand before them
 
 
 def prepare(source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits) -> Text:
@@ -141,9 +143,12 @@ class _Glance:
         self.size = self.lines = self._pairs = self._singles = self._run = 0
         self.quotes = self.nuls = self.long_lines = False
         self._last = b""
+        self._marks: list[tuple[int, int]] = []
 
     def see(self, block: bytes) -> None:
         feeds = block.count(b"\n")
+        if self.size >= len(self._marks) * _MARKED:
+            self._marks.append((self.size, self.lines))
         self.size += len(block)
         self.lines += feeds
         self.quotes = self.quotes or bool(self._quote and self._quote in block)
@@ -193,6 +198,7 @@ class _Glance:
             returns=returns,
             nuls=self.nuls,
             long_lines=self.long_lines,
+            marks=tuple(self._marks),
         )
 
 

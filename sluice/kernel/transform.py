@@ -14,7 +14,7 @@ from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
-from sluice.kernel.examine import BAD, GIVEN, RAW, examined, needs_texts, texts
+from sluice.kernel.examine import BAD, EXAMINED_TEXTS, GIVEN, RAW, Texts, examined, needs_texts, texts
 from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
 from sluice.kernel.protect import checked_salt
 from sluice.kernel.read import Attempt, attempts
@@ -141,7 +141,7 @@ class _Task:
             if progress:
                 progress(source.load_id, total)
         table: Query = ("FROM examined", {})
-        outcome = self._write(table, list(together), self.out / "together", original=table, refusals=refusals)
+        outcome = self._write(table, list(together), self.out / "together", original=EXAMINED_TEXTS, refusals=refusals)
         for summary in outcome.loads:
             _check(summary, together[summary.load_id])
             loads[summary.load_id] = summary
@@ -183,7 +183,7 @@ class _Task:
         loads: Sequence[str],
         out: Path,
         *,
-        original: Query,
+        original: Texts,
         refusals: Refusals = (),
     ) -> Outcome:
         return write(

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from sluice.contract.plan import PROVENANCE, Plan, Unique
 from sluice.contract.sql import literal, quote
-from sluice.kernel.examine import RAW
+from sluice.kernel.examine import Texts
 from sluice.kernel.partition import Written
 from sluice.kernel.rejects import origin
 from sluice.kernel.repeats import scan, without
@@ -25,13 +24,13 @@ def take_out(
     files: Sequence[Written],
     plan: Plan,
     *,
-    original: tuple[str, Mapping[str, Any]],
+    original: Texts,
     folder: Path,
     field_ids: Mapping[str, int] | None,
 ) -> tuple[tuple[Written, ...], list[str]]:
     """Return the files without the rows that repeat, and SELECTs of their entries in the rejects table.
 
-    `original` gives the text of each (load, row, RAW), as in `write`.
+    `original` finds the texts of rows, as in `write`.
     """
     if not files or not _found(connection, files, plan):
         return tuple(files), []
@@ -76,7 +75,7 @@ def _create_duplicated(
     connection: duckdb.DuckDBPyConnection,
     files: Sequence[Written],
     plan: Plan,
-    original: tuple[str, Mapping[str, Any]],
+    original: Texts,
 ) -> None:
     """Make the table `duplicated`: the rows of `duplicates` with their values, provenance and text."""
     columns = dict.fromkeys(name for unique in plan.unique for name in unique.columns)
@@ -85,13 +84,12 @@ def _create_duplicated(
         f"""
     CREATE OR REPLACE TEMP TABLE duplicated AS
     WITH texts AS (
-        SELECT _sluice_load, _sluice_row, {RAW}
-        FROM ({original[0]}) SEMI JOIN duplicates USING (_sluice_load, _sluice_row)
+        {original.of("duplicates")}
     ), records AS (
         SELECT {names} FROM {scan(files, places=True)} SEMI JOIN duplicates USING (filename, file_row_number)
     )
     SELECT * FROM records LEFT JOIN texts USING (_sluice_load, _sluice_row)""",
-        dict(original[1]),
+        dict(original.parameters),
     )
 
 

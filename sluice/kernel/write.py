@@ -15,7 +15,7 @@ import duckdb
 from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import literal, quote
 from sluice.kernel.account import summaries
-from sluice.kernel.examine import BAD, GIVEN, RAW, rejects_repeats
+from sluice.kernel.examine import BAD, GIVEN, Texts, rejects_repeats
 from sluice.kernel.explain import explained
 from sluice.kernel.outcome import Outcome, OutputFile
 from sluice.kernel.partition import Written, partition_expressions, write_parquet
@@ -36,7 +36,7 @@ def write(
     records: Query,
     plan: Plan,
     *,
-    original: Query,
+    original: Texts,
     loads: Sequence[str],
     refusals: Refusals,
     run_id: str,
@@ -47,7 +47,7 @@ def write(
     """Write `records` below the folder `out` and account for them.
 
     They have the columns of `examined`, and all records of one load and primary key must be among them. `original`
-    gives the text of each (load, row, RAW); it is asked only where repeated keys are rejects and there are some.
+    finds the texts of records; it is asked only where repeated keys are rejects and there are some.
     `loads` are the load ids in the order of the summaries; `refusals` those whose objects could not be read at all.
     """
     good, aside = _sort(connection, records, plan, folder=out / "data", field_ids=field_ids)
@@ -111,7 +111,7 @@ def _create_broken(connection: duckdb.DuckDBPyConnection, aside: Sequence[Writte
 
 
 def _create_repeated(
-    connection: duckdb.DuckDBPyConnection, original: Query, good: Sequence[Written], plan: Plan
+    connection: duckdb.DuckDBPyConnection, original: Texts, good: Sequence[Written], plan: Plan
 ) -> None:
     """Make the table `repeated`: the records of `repeats` with key, provenance and text, which no file holds."""
     listed = ", ".join(literal(str(file.path)) for file in good)
@@ -120,12 +120,12 @@ def _create_repeated(
         f"""
     CREATE OR REPLACE TEMP TABLE repeated AS
     WITH texts AS (
-        SELECT _sluice_load, _sluice_row, {RAW} FROM ({original[0]}) SEMI JOIN repeats USING (_sluice_load, _sluice_row)
+        {original.of("repeats")}
     ), records AS (
         SELECT {names}
         FROM read_parquet([{listed}], hive_partitioning = false, filename = true, file_row_number = true)
         SEMI JOIN repeats USING (filename, file_row_number)
     )
     SELECT * FROM records LEFT JOIN texts USING (_sluice_load, _sluice_row)""",
-        dict(original[1]),
+        dict(original.parameters),
     )
