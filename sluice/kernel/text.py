@@ -132,7 +132,8 @@ class _Glance:
         self._reading = reading
         self._quote = reading.quote.encode()
         quote, delimiter = re.escape(self._quote), re.escape(reading.delimiter.encode()[-1:])
-        self._gap = re.compile(rb"%b(?<![%b\r\n]%b) +%b" % (quote, delimiter, quote, quote))
+        # Between delimiters or line ends, quote, blanks and quote are a cell of blanks.
+        self._gap = re.compile(rb"(?<![%b\n])%b +%b|%b +%b(?![%b\r\n])" % (delimiter, *[quote] * 4, delimiter))
         self._edge = b"\n"  # the end of the block before
         self._escape = reading.escape.encode() if reading.escape != reading.quote else b""
         self._comment = reading.comment.encode()

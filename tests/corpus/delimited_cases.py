@@ -112,6 +112,16 @@ ROWS = [
         rows=[(1, None, None), (2, "b", 1)],
         rejects=[(3, FIELDS)],
     ),
+    odd(
+        "ragged rows with mixed ends filled",
+        "id,note,amount\r\n1\n2,b,1,,\r3,c,1,x",
+        columns=THREE,
+        options={"raggedRows": "fill"},
+        rows=[(1, None, None), (2, "b", 1)],
+        rejects=[(3, FIELDS)],
+    ),
+    odd("a quote reopened after a line feed", 'id,note\n1,"a\n" "b"\n2,b\n', rows=[(2, "b")], rejects=2),
+    odd("cells of blanks", 'id,note\n1," "\n2,"  "\n', rows=[(1, " "), (2, "  ")]),
     odd("row of another delimiter", "id,note\n1;a\n2,b\n", rows=[(2, "b")], rejects=[(1, FIELDS)]),
     odd("file of another delimiter", "id;note\n1;a\n", refused=REFUSED),
     odd("row of another quote", "id,note\n1,'a,b'\n2,b\n", rows=[(2, "b")], rejects=[(1, FIELDS)]),
@@ -293,6 +303,7 @@ DIALECTS = [
         rows=[(1, '5" nail'), (2, '6"'), (4, "x\ny")],
         rejects=[(3, FIELDS)],
     ),
+    odd("nothing protects doubled quotes", 'id,note\n1,"a""b"\n', options={"escape": ""}, rows=[(1, 'a""b')]),
     odd("a caret protects", 'id,note\n1,"a^"b^^"\n', options={"escape": "^"}, rows=[(1, 'a"b^')]),
 ]
 
