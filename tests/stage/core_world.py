@@ -224,7 +224,8 @@ class World:
         self, table: str = "", *, after: timedelta = timedelta(0), least: int = 2, scratch: Path | None = None
     ) -> Maintained:
         """One pass over a table, so long after now (moto's files and Iceberg's snapshots have real times)."""
-        (target,) = [one for one in targets({"items": self.plan}, []) if one.table == (table or self.plan.dataset)]
+        known = targets({"items": self.plan}, ["mart"])
+        (target,) = [one for one in known if one.table == (table or self.plan.dataset)]
         with tempfile.TemporaryDirectory() as folder:
             return maintain(
                 target,

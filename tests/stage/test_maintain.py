@@ -10,7 +10,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.schema import Schema
 from pyiceberg.table import Table
+from pyiceberg.types import LongType, NestedField
 
 from sluice.errors import StaleRunError
 from sluice.kernel import compact as kernel
@@ -234,6 +236,24 @@ def test_files_of_a_compaction_that_may_commit_yet_are_kept(endpoint: str, monke
     monkeypatch.setattr(stage, "put_file", and_then)
     world.maintain()
     assert everything(world) == rows
+
+
+def test_a_table_that_athena_made_for_a_mart_is_forgotten_first_and_its_files_go_a_pass_later(endpoint: str) -> None:
+    world = World(endpoint)
+    database, bucket = world.settings.database, world.settings.lake_bucket
+    schema = Schema(NestedField(1, "n", LongType(), required=False))
+    world.services.catalog.create_table((database, "mart"), schema, location=f"s3://{bucket}/tables/mart")
+    world.services.glue.create_table(DatabaseName=database, TableInput={"Name": "mart__ctas_tok"})
+    world.services.glue.create_table(DatabaseName=database, TableInput={"Name": "marts"})
+    stray = "tables/mart/data/tok/data/a.parquet"
+    world.raw.put_object(Bucket=bucket, Key=stray, Body=b"x")
+    assert world.maintain("mart").forgotten_tables == 0
+    kept = world.maintain("mart", after=LONG)
+    assert (kept.forgotten_tables, kept.removed_files) == (1, 0)
+    assert world.maintain("mart", after=LONG + DAY).removed_files == 1
+    assert stray not in stored(world)
+    left = world.services.glue.get_tables(DatabaseName=database)["TableList"]
+    assert {table["Name"] for table in left} == {"mart", "marts"}
 
 
 def test_a_manifest_that_cannot_be_read_stops_the_removal(endpoint: str) -> None:
