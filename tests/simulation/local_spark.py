@@ -1,6 +1,7 @@
 """What Sluice asks of a SparkContext, done by lists in this process: the tasks are the real ones, the JVM is not there.
 
-A few seeds run on Spark itself (`test_simulation_spark.py`).
+Tasks of Spark itself live in other processes, which cannot reach an AWS inside this one: the demo and `tests/parity`
+run those.
 """
 
 from __future__ import annotations
