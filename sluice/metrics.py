@@ -63,6 +63,9 @@ OBJECTS_REFUSED = Metric(
 OBJECTS_HELD_BACK = Metric(
     name="ObjectsHeldBack", unit="Count", stage="settle", rare=True, meaning="objects too bad to publish, rejects kept"
 )
+WARNINGS = Metric(
+    name="Warnings", unit="Count", stage="settle", rare=True, meaning="rows and objects that break what only warns"
+)
 RUN_SECONDS = Metric(name="RunSeconds", unit="Seconds", stage="settle", meaning="from claim to settle")
 LAG_SECONDS = Metric(
     name="LagSeconds", unit="Seconds", stage="settle", meaning="from an object's time to its publication, the longest"

@@ -33,6 +33,8 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     )
     for load in done.loads:
         logger.info("load settled", extra={"load_id": load.load_id, "state": load.state, **vars(load.counts)})
+    for load_id, warning in done.warnings:
+        logger.warning("data breaks what warns", extra={"load_id": load_id, **vars(warning)})
     logger.info("settled", extra={"state": done.state, "failed_groups": done.failed_groups, **vars(done.counts)})
     emit(done.figures, **run)
     return {"state": done.state, "failed_groups": done.failed_groups, "next_run": done.next_run}

@@ -16,6 +16,7 @@ from sluice.ledger.model import Run, Settlement
 from sluice.metrics import Metric
 from sluice.prices import total
 from sluice.stages.budget import spent_this_month
+from sluice.stages.holding import warned
 from sluice.stages.manifest import Claim, GroupResult, Publication
 
 HISTORY = 20  # runs that the volume is compared with
@@ -56,6 +57,9 @@ def figures_of(
             metrics.OBJECTS_REFUSED: sum(load_id in refused for load_id in no_rows),
             metrics.OBJECTS_HELD_BACK: sum(load_id not in refused for load_id in no_rows),
         }
+    if claim is not None:
+        summaries = [summary for result in groups for summary in result.loads]
+        figures[metrics.WARNINGS] = sum(count.rows for one in summaries for count in warned(one, claim.plan))
     if counts.rows_read:
         figures[metrics.REJECT_SHARE] = counts.rows_rejected / counts.rows_read
     if publication is not None and publication.attempts:

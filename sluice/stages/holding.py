@@ -6,8 +6,14 @@ Judged for each object by itself, so that it does not depend on what else a run 
 from __future__ import annotations
 
 from sluice.contract.plan import Plan
-from sluice.kernel.outcome import LoadSummary
+from sluice.kernel.outcome import LoadSummary, RejectCount
 from sluice.kernel.verdict import broken_checks
+
+
+def warned(summary: LoadSummary, plan: Plan) -> tuple[RejectCount, ...]:
+    """Return what the object breaks and only warns: rules with the rows that break them, checks of it with one each."""
+    checks = (broken.check for broken in broken_checks(summary, plan) if broken.check.severity == "warn")
+    return (*summary.warnings, *(RejectCount(column=check.column, rule=check.name, rows=1) for check in checks))
 
 
 def held_back(summary: LoadSummary, plan: Plan) -> str | None:

@@ -14,12 +14,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from sluice.errors import TransientError
+from sluice.kernel.outcome import RejectCount
 from sluice.ledger.model import Counts, Lease, Load, LoadState, Run, RunState, Settlement
 from sluice.ledger.table import Ledger
 from sluice.metrics import Metric
 from sluice.prices import Usage
 from sluice.stages.figures import HISTORY, figures_of, transitions
-from sluice.stages.holding import held_back
+from sluice.stages.holding import held_back, warned
 from sluice.stages.manifest import Claim, ClaimedLoad, GroupResult, Publication, counts_of
 from sluice.stages.run_folder import RunFolder
 
@@ -39,6 +40,7 @@ class Settled:
     next_run: str | None
     loads: tuple[Load, ...] = ()  # as they were settled
     figures: Mapping[Metric, float] = field(default_factory=dict)
+    warnings: tuple[tuple[str, RejectCount], ...] = ()  # with the load ids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,7 @@ def settle(
         counts=result.counts,
         next_run=wake(folder.dataset).run_id if is_waiting else None,
         loads=tuple(settlement.load for settlement in result.settlements),
+        warnings=_warnings(claim, result.groups),
         figures=figures_of(
             run,
             claim=claim,
@@ -108,6 +111,13 @@ def settle(
             now=now,
         ),
     )
+
+
+def _warnings(claim: Claim | None, groups: Sequence[GroupResult]) -> tuple[tuple[str, RejectCount], ...]:
+    if claim is None:
+        return ()
+    summaries = [summary for result in groups for summary in result.loads]
+    return tuple((summary.load_id, count) for summary in summaries for count in warned(summary, claim.plan))
 
 
 def tell(events: EventBridgeClient, claim: Claim, publication: Publication, counts: Counts) -> None:

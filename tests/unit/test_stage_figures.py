@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 import pytest
 
 from sluice import metrics
-from sluice.contract.plan import Plan
+from sluice.contract.plan import ObjectCheck, Plan
+from sluice.kernel.outcome import LoadSummary, Measure, RejectCount
 from sluice.ledger.model import Counts, Load, Run, Settlement
 from sluice.prices import LAMBDA_GB_SECOND, Usage
 from sluice.stages.budget import is_stopped, spent_this_month
 from sluice.stages.figures import figures_of, lag_seconds, transitions, volume_ratio
-from sluice.stages.manifest import Claim, ClaimedLoad, Group, Publication
+from sluice.stages.manifest import Claim, ClaimedLoad, Group, GroupResult, Publication
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DOLLAR = Usage(gb_seconds=1 / LAMBDA_GB_SECOND)
@@ -46,6 +47,25 @@ def test_lag_counts_from_the_oldest_object_that_was_published() -> None:
     assert lag_seconds(claim(*orders), [settled("l0"), settled("l1")], NOW) == 3600
     assert lag_seconds(claim(*orders), [settled("l0"), settled("l1", "SUPERSEDED")], NOW) == 60
     assert lag_seconds(claim(*orders), [], NOW) is None
+
+
+def test_warnings_count_rows_that_break_rules_and_objects_that_break_checks() -> None:
+    check = ObjectCheck(
+        name="rowCount", column=None, measure="rows", operator="mustBe", bounds=(9,), severity="warn"
+    )  # fmt: skip
+    summary = LoadSummary(
+        load_id="l0", rows_read=1, rows_accepted=1, rows_rejected=0, rows_superseded=0,
+        warnings=(RejectCount(column="a", rule="enum", rows=3),), measures=(Measure(check=0, value=1),),
+    )  # fmt: skip
+    group = GroupResult(group=0, engine="lambda", files=(), loads=(summary,), vanished=(), seconds=1)
+    for plan, expected in (
+        (replace(PLAN, checks=(check,)), 4),
+        (replace(PLAN, checks=(replace(check, severity="stop"),)), 3),
+    ):
+        figures = figures_of(
+            run(), claim=claim(plan=plan), settlements=[], groups=[group], publication=None, before=[], now=NOW
+        )
+        assert figures[metrics.WARNINGS] == expected
 
 
 def test_volume_is_judged_against_the_median_in_both_directions_and_not_without_history() -> None:
@@ -83,7 +103,7 @@ def test_a_run_is_told_with_its_account_its_cost_and_its_share_of_the_budget() -
     assert told == pytest.approx({
         "FailedRuns": 0, "OverBudget": 0, "RunSeconds": 5, "Dollars": 1, "BudgetShare": 0.5, "RowsRead": 100,
         "RowsAccepted": 75, "RowsRejected": 25, "RowsSuperseded": 0, "ObjectsRefused": 0, "ObjectsHeldBack": 1,
-        "RejectShare": 0.25, "CommitAttempts": 5, "CommitConflicts": 3,
+        "Warnings": 0, "RejectShare": 0.25, "CommitAttempts": 5, "CommitConflicts": 3,
     })  # fmt: skip
     assert {metric.stage for metric in figures} == {"settle"}
 
