@@ -128,10 +128,10 @@ def _delimited(
 def is_plain(text: Text, reading: Reading) -> bool:
     """Whether DuckDB's reader takes these bytes under this dialect as we do. What follows is where it was seen not to.
 
-    It joins what stands on both sides of a reopened quote, knows comments in the middle of lines, and sees only some of
-    the delimiters whose beginnings overlap; a backslash in a delimiter is an escape to it.
+    It joins what stands on both sides of a reopened quote and knows no comments of several characters; a backslash in a
+    delimiter is an escape to it.
     """
-    if text.returns or text.nuls or text.long_lines or text.reopened or text.comments or text.crumbs:
+    if text.returns or text.nuls or text.long_lines or text.reopened or text.comments:
         return False
     if text.escapes and (text.quotes or not reading.quote):
         return False

@@ -36,7 +36,6 @@ class Text:
     quotes: bool  # the contract's quote character
     escapes: bool  # an escape character that is not the quote
     comments: bool  # a line that begins like a comment
-    crumbs: bool  # a byte of a long delimiter elsewhere than in one: where delimiters begin is a matter of care
     reopened: bool  # a quote, blanks, a quote, not all of a cell: DuckDB would join the two sides
     line_end: str  # in the words of DuckDB: `\n` or `\r\n`, each character escaped
     returns: bool  # what ends lines is not what ends records, or not the same everywhere
@@ -137,10 +136,7 @@ class _Glance:
         self._edge = b"\n"  # the end of the block before
         self._escape = reading.escape.encode() if reading.escape != reading.quote else b""
         self._comment = reading.comment.encode()
-        self._delimiter = reading.delimiter.encode()
-        self._first = self._delimiter[:1] if len(self._delimiter) > 1 else b""
         self.escapes = self.reopened = self.comments = False
-        self._delimiters = self._firsts = 0
         self.size = self.lines = self._pairs = self._singles = self._run = 0
         self.quotes = self.nuls = self.long_lines = False
         self._last = b""
@@ -159,9 +155,6 @@ class _Glance:
         if self._comment and not self.comments:
             line = b"\n" + self._comment
             self.comments = line in self._edge[-_EDGE:] + block[:_EDGE] or line in block
-        if self._first:  # a delimiter across a border is not seen whole: that is a crumb
-            self._firsts += block.count(self._first)
-            self._delimiters += block.count(self._delimiter)
         self._edge = block[-_EDGE:] or self._edge
         self.nuls = self.nuls or b"\0" in block
         self.long_lines = self.long_lines or self._run + (block.find(b"\n") if feeds else len(block)) > _LONG
@@ -193,7 +186,6 @@ class _Glance:
             quotes=self.quotes,
             escapes=self.escapes,
             comments=self.comments,
-            crumbs=self._firsts != self._delimiters * self._delimiter.count(self._first) if self._first else False,
             reopened=self.reopened,
             line_end=r"\r\n" if self._pairs else r"\n",
             returns=returns,
