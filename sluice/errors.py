@@ -29,10 +29,14 @@ class DataError(SluiceError):
 
     A single row that breaks the contract is not an exception: it is a reject. `rule` is the name under which the
     refusal is recorded in the rejects table (`file.encoding`, `file.columns`, `file.limit`, ...).
+
+    `message` goes to logs, ledger and terminals, so it holds nothing of the file; `detail` says the same with the
+    file's own words and goes to the rejects table only.
     """
 
-    def __init__(self, message: str, *, dataset: str, rule: str, object_key: str = "") -> None:
+    def __init__(self, message: str, *, dataset: str, rule: str, object_key: str = "", detail: str = "") -> None:
         self.message, self.dataset, self.rule, self.object_key = message, dataset, rule, object_key
+        self.detail = detail or message
         super().__init__(f"dataset {dataset}: {rule}: {message}" + (f" (object {object_key})" if object_key else ""))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -63,16 +63,18 @@ class Ingest(Construct):
             retention_period=Duration.days(14),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_RETRIES),
         )
-        self.ingest.function.add_event_source(
-            sources.SqsEventSource(
-                self.queue,
-                batch_size=settings.ingest_batch,
-                max_batching_window=Duration.seconds(settings.ingest_window),
-                report_batch_item_failures=True,
-            )
+        # Not the L2's event source: it grants more than the mapping uses.
+        mapping = lambda_.EventSourceMapping(
+            self,
+            "Messages",
+            target=self.ingest.function,
+            event_source_arn=self.queue.queue_arn,
+            batch_size=settings.ingest_batch,
+            max_batching_window=Duration.seconds(settings.ingest_window),
+            report_batch_item_failures=True,
         )
         acknowledge(
-            self.ingest,
+            mapping,
             "What SQS delivers goes to the dead letters of its queue; Lambda takes no other destination for it",
             "Serverless-LambdaEventSourceMappingDestination",
         )
@@ -92,7 +94,9 @@ class Ingest(Construct):
             ],
         )
         self.ingest.allow(
-            access.use_ledger(lake.ledger, "GetItem", "PutItem", "UpdateItem"), access.start_runs(run.machine)
+            access.consume(self.queue),
+            access.use_ledger(lake.ledger, "GetItem", "PutItem", "UpdateItem"),
+            access.start_runs(run.machine),
         )
         self.reconcile.allow(
             access.list_versions(lake.raw),

@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from stacks import access
 from stacks.acknowledged import acknowledge
 from stacks.logs import log_group
 
@@ -46,6 +47,13 @@ class Machine(Construct):
         acknowledge(
             self.machine, "Errors only: the history of an execution holds all events for 90 days", "AwsSolutions-SF1"
         )
+
+        access.unseen(
+            self.role,
+            "AWS documents them for machines that log (docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html): "
+            "a delivery is looked up, changed and removed when the machine is updated or deleted, never offline",
+            "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries",
+        )  # fmt: skip
 
     @property
     def arn(self) -> str:

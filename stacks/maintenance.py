@@ -74,3 +74,10 @@ class Maintenance(Construct):
             access.see_database(Stack.of(self), settings.database),
             access.use_tables(Stack.of(self), settings.database, "GetTable", "GetTables", "UpdateTable", "DeleteTable"),
         )
+        access.unseen(
+            self.maintain.role,
+            "What nobody needs is forgotten and removed days after it was first seen, and offline no day passes: "
+            "tests/stage lets them pass",
+            "glue:DeleteTable",
+            "s3:DeleteObject",
+        )

@@ -114,5 +114,12 @@ class Pipeline(Construct):
                 self.spark.job.job_arn,
             ),
         )
+        access.unseen(
+            self.run.role,
+            "AWS documents them for .sync (docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html): the "
+            "job is stopped with its execution, and offline it is let end",
+            "glue:GetJobRuns",
+            "glue:BatchStopJobRun",
+        )
         # A policy of its own: in the role's default one it would close a circle with the machine, which needs settle.
         iam.Policy(self, "StartNextRun", statements=[access.start_runs(self.run.machine)], roles=[self.settle.role])

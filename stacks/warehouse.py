@@ -100,6 +100,23 @@ class Warehouse(Construct):
                 for statement in access.query(bucket, prefix)
             ),
         )
+        role = self.marts.role
+        access.unseen(
+            role, "The query is stopped with its execution; offline it is let end", "athena:StopQueryExecution"
+        )
+        access.unseen(
+            role,
+            "Athena may commit the rows of a new Iceberg table by a call of its own; offline it is made with them",
+            "glue:UpdateTable",
+        )
+        documented = (
+            "AWS documents it for whoever queries (https://docs.aws.amazon.com/athena/latest/ug/s3-permissions.html): "
+            "Athena writes large results in parts, lists and aborts its own uploads, and reads results back"
+        )
+        in_parts = ("s3:ListBucketMultipartUploads", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+        access.unseen(role, documented, *in_parts)
+        access.unseen(role, documented, "s3:GetBucketLocation", within="-lake-lake-")
+        access.unseen(role, documented, "s3:ListBucket", "s3:GetObject", within="-lake-results-")
 
 
 def workgroup(scope: Construct, construct_id: str, *, results: s3.IBucket, settings: Settings) -> athena.CfnWorkGroup:

@@ -6,16 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.lake.tables import ensure
 from sluice.stages.claim import claim
+from sluice.stages.logs import stage_logger
 from sluice.stages.plans import read_plan
 from sluice.stages.services import services, utc_now
 from sluice.stages.spending import spent_in_run
 
-logger = Logger()
+logger = stage_logger()
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -6,15 +6,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
 from sluice.stages.ingest import ingest
+from sluice.stages.logs import stage_logger
 from sluice.stages.plans import dataset_names
 from sluice.stages.services import services, utc_now
 from sluice.stages.spending import spent_in_month
 from sluice.stages.telemetry import emit
 
-logger = Logger()
+logger = stage_logger()
 
 
 @cache
@@ -24,7 +23,7 @@ def datasets() -> frozenset[str]:
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Register the loads of an SQS batch."""
     at, now = services("raw_bucket", "ledger_table", "state_machine"), utc_now()
     with spent_in_month(at.ledger, at.meter(), name="ingest", now=now):
@@ -33,6 +32,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
             ledger=at.ledger,
             datasets=datasets(),
             raw_bucket=at.settings.raw_bucket,
+            account=context.invoked_function_arn.split(":")[4],
             wake=at.waking(at.settings.state_machine, now),
             now=now,
         )

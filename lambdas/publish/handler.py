@@ -7,15 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sluice.stages.logs import stage_logger
 from sluice.stages.publish import publish
 from sluice.stages.rewrite import rewriting
 from sluice.stages.services import services
 from sluice.stages.spending import spent_in_run
 
-logger = Logger()
+logger = stage_logger()
 
 
 @logger.inject_lambda_context(clear_state=True)

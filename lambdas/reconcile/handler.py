@@ -6,15 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
+from sluice.stages.logs import stage_logger
 from sluice.stages.plans import read_plans
 from sluice.stages.reconcile import Reconciled, reconcile
 from sluice.stages.services import services, utc_now
 from sluice.stages.spending import spent_in_month
 from sluice.stages.telemetry import emit
 
-logger = Logger()
+logger = stage_logger()
 
 
 @logger.inject_lambda_context(clear_state=True)

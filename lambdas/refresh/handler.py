@@ -8,17 +8,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.metrics import MART_DOLLARS
 from sluice.prices import total
+from sluice.stages.logs import stage_logger
 from sluice.stages.refresh import Warehouse, order, prepare, read_marts, swap
 from sluice.stages.services import services, utc_now
 from sluice.stages.spending import spent_in_month
 from sluice.stages.telemetry import emit
 
-logger = Logger()
+logger = stage_logger()
 
 
 @cache

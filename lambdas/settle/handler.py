@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
-
+from sluice.stages.logs import stage_logger
 from sluice.stages.services import services, utc_now
 from sluice.stages.settle import settle
 from sluice.stages.telemetry import emit
 
-logger = Logger()
+logger = stage_logger()
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 import typer
 
-from sluice.cli.screen import emit, say
+from sluice.cli.screen import emit, say, visible
 from sluice.errors import ContractError, DataError, SluiceError
 
 
@@ -87,4 +87,4 @@ def _explain_aws(error: Exception) -> CommandError | None:
 
 
 def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+    return "\n".join(visible(line) for line in text.split("\n")).replace("[", r"\[")

@@ -104,4 +104,12 @@ def _cell(value: object) -> str:
         case float():
             return f"{value:,.2f}"
         case _:
-            return str(value)
+            return visible(str(value))
+
+
+def visible(text: str) -> str:
+    """Write control and formatting characters as escapes: what a stranger put into a file or key only looks like it.
+
+    Otherwise a cell could colour the terminal, overwrite a line, or turn the text beside it around.
+    """
+    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)

@@ -27,7 +27,7 @@ class Report:
     part: int
     load_id: str
     rows: int = 0
-    refused: tuple[str, str] | None = None  # rule, message
+    refused: tuple[str, str, str] | None = None  # rule, message, detail
     vanished: bool = False
 
 
@@ -76,10 +76,10 @@ def vanished(reports: Iterable[Report]) -> set[str]:
     return {report.load_id for report in reports if report.vanished}
 
 
-def refusals(reports: Sequence[Report]) -> dict[str, tuple[str, str]]:
-    """Return the refused loads with rule and message: what a reading from the start would have met first."""
+def refusals(reports: Sequence[Report]) -> dict[str, tuple[str, str, str]]:
+    """Return the refused loads with rule, message and detail: what a reading from the start would have met first."""
     gone = vanished(reports)
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, tuple[str, str, str]] = {}
     for report in reports:
         if report.refused and report.load_id not in gone:
             found.setdefault(report.load_id, report.refused)

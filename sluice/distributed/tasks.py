@@ -71,7 +71,7 @@ class Work:
         except VanishedError:
             return replace(report, vanished=True), []
         except DataError as error:  # nobody retries those: a report, not a failed task
-            return replace(report, refused=(error.rule, error.message)), []
+            return replace(report, refused=(error.rule, error.message, error.detail)), []
         return replace(report, rows=rows), packed
 
     def _fetch(self, s3: S3Client, part: Part, path: Path) -> SourceFile:
@@ -122,8 +122,8 @@ class Work:
             )
         yield BucketResult(files=files, loads=outcome.loads, reports=inbox.reports if bucket == 0 else ())
 
-    def _refusal(self, load: ClaimedLoad, rule: str, message: str) -> tuple[SourceFile, DataError]:
-        error = DataError(message, dataset=self.claim.dataset, rule=rule, object_key=load.key)
+    def _refusal(self, load: ClaimedLoad, rule: str, message: str, detail: str) -> tuple[SourceFile, DataError]:
+        error = DataError(message, dataset=self.claim.dataset, rule=rule, object_key=load.key, detail=detail)
         return _source(load, Path()), error
 
 

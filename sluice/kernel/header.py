@@ -14,7 +14,8 @@ _SHOWN = 12  # names in a message; a file may have thousands of columns
 def positions(names: Sequence[str], plan: Plan, *, key: str) -> dict[str, int]:
     """The position of each source column in the file; sources that the file may lack and does are left out.
 
-    Raises DataError `file.columns` naming what is missing, unknown or there twice.
+    Raises DataError `file.columns` naming what is missing, unknown or there twice. What only the file calls so is named
+    in the rejects table alone, elsewhere by its place: a file without a header has a person's data there.
     """
     wanted = sources(plan)
     counts = Counter(names)
@@ -22,20 +23,26 @@ def positions(names: Sequence[str], plan: Plan, *, key: str) -> dict[str, int]:
     missing = [name for name in wanted if not counts[name]]
     unknown = [name for name in counts if name not in set(wanted)]
     found = _counted if plan.protects else _listed  # what was taken for a header may be somebody's row
-    problems = []
+    problems: list[tuple[str, str]] = []  # for everybody, and for the rejects table
     if twice:
-        problems.append(f"more than one column is named {_listed(twice)}")
+        problems.append((f"more than one column is named {_listed(twice)}",) * 2)
     again = [name for name in unknown if counts[name] > 1]
     if again and plan.reading.unknown_columns == "take":
-        problems.append(f"more than one column is named {found(again)}")
+        problems.append(
+            (f"columns with one name: {_places(again, names)}", f"more than one column is named {found(again)}")
+        )
     if missing and plan.reading.missing_columns == "reject":
-        problems.append(f"missing {_listed(missing)}")
+        problems.append((f"missing {_listed(missing)}",) * 2)
     if unknown and plan.reading.unknown_columns == "reject":
-        problems.append(f"unknown {found(unknown)}")
+        problems.append((f"unknown columns: {_places(unknown, names)}", f"unknown {found(unknown)}"))
     if wanted and len(missing) == len(wanted):
-        problems = [f"none of the expected columns {_listed(wanted)}, found {found(list(counts))}"]
+        none = f"none of the expected columns {_listed(wanted)}"
+        problems = [(f"{none}, found {len(names)} others", f"{none}, found {found(list(counts))}")]
     if problems:
-        raise DataError("; ".join(problems), dataset=plan.dataset, rule="file.columns", object_key=key)
+        messages, details = zip(*problems, strict=True)
+        raise DataError(
+            "; ".join(messages), dataset=plan.dataset, rule="file.columns", object_key=key, detail="; ".join(details)
+        )
     return {name: names.index(name) for name in wanted if counts[name]}
 
 
@@ -51,6 +58,12 @@ def sources(plan: Plan) -> list[str]:
     """The header names that the plan reads, in order."""
     found = plan.read_order or [column.source for column in plan.columns if column.source is not None]
     return list(dict.fromkeys(name for name in found if name != EXTRA))
+
+
+def _places(some: Sequence[str], names: Sequence[str]) -> str:
+    """Where these names are, counted from 1."""
+    places = [str(at) for at, name in enumerate(names, start=1) if name in set(some)]
+    return ", ".join(places[:_SHOWN]) + (f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else "")
 
 
 def _listed(names: Sequence[str]) -> str:

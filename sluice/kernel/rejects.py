@@ -39,7 +39,7 @@ def create_refusals(connection: duckdb.DuckDBPyConnection, plan: Plan, refusals:
             "object_order": source.order,
             "ordinal": 1,
             "rule": error.rule,
-            "reason": error.message,
+            "reason": error.detail,
             "contract": plan.version,
             "run": run_id,
         }

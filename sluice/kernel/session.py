@@ -10,12 +10,21 @@ import duckdb
 
 from sluice.kernel.outcome import Limits
 
+# Their words are of bytes, files and columns.
+_ABOUT_THE_MACHINE = (
+    duckdb.OutOfMemoryException,
+    duckdb.IOException,
+    duckdb.InterruptException,
+    duckdb.BinderException,
+)
+
 
 @contextmanager
 def session(*, limits: Limits, scratch: Path, directories: Iterable[Path] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory database that spills into `scratch/spill` and may open files below `scratch` and `directories`.
 
-    No extensions, no network, no other files, and no statement can loosen that again.
+    No extensions, no network, no other files, and no statement can loosen that again. An error that leaves the block
+    keeps its type and loses its words where they may quote a row: it ends in logs and histories.
     """
     spill = scratch / "spill"
     spill.mkdir(parents=True, exist_ok=True)
@@ -35,5 +44,9 @@ def session(*, limits: Limits, scratch: Path, directories: Iterable[Path] = ()) 
         connection.execute("SET TimeZone = 'UTC'")  # text without an offset is UTC
         connection.execute("SET lock_configuration = true")
         yield connection
+    except _ABOUT_THE_MACHINE:
+        raise
+    except duckdb.Error as error:
+        raise type(error)(f"{type(error).__name__}; what DuckDB said may quote a row and is left out") from None
     finally:
         connection.close()

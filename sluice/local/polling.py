@@ -82,6 +82,7 @@ class Polling:
         function = lambda_backends[ACCOUNT][self._principals.region].get_function(mapping.function_arn)
         sqs = self._principals.client(function.role, "sqs")
         url = f"{self._principals.endpoint}/{ACCOUNT}/{queue.name}"
+        sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])  # how much there is
         with self._receiving:
             messages = _receive(sqs, url, mapping.batch_size)
             ids = [message["MessageId"] for message in messages]

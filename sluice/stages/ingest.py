@@ -65,6 +65,7 @@ def ingest(
     ledger: Ledger,
     datasets: AbstractSet[str],
     raw_bucket: str,
+    account: str,
     wake: Callable[[str], object],
     now: datetime,
 ) -> Ingested:
@@ -78,7 +79,7 @@ def ingest(
     waiting: dict[str, list[str]] = {}
     for message_id, body in messages:
         try:
-            event = parse_event(body, raw_bucket=raw_bucket)
+            event = parse_event(body, raw_bucket=raw_bucket, account=account)
         except DataError as error:
             malformed.append((message_id, str(error)))
             continue
@@ -114,12 +115,17 @@ def ingest(
     )
 
 
-def parse_event(body: str, *, raw_bucket: str) -> ObjectEvent:
-    """Read an EventBridge event of S3. Raises DataError where it is not one, or not of our bucket."""
+def parse_event(body: str, *, raw_bucket: str, account: str) -> ObjectEvent:
+    """Read an EventBridge event of S3. Raises DataError where it is not one, or not of our bucket in our account.
+
+    Whether the version exists is not asked here: the run lists the key's versions, and an event of one that is not
+    there changes no table.
+    """
     try:
         event = json.loads(body)
         detail = event["detail"]
         item = detail["object"]
+        sender = str(event["source"]), str(event["account"])
         found = ObjectEvent(
             bucket=str(detail["bucket"]["name"]),
             key=str(item["key"]),
@@ -128,9 +134,14 @@ def parse_event(body: str, *, raw_bucket: str) -> ObjectEvent:
             kind=_kind(event["detail-type"], detail),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(f"not an S3 event: {error!r}", dataset="?", rule="event") from error
+        # Its type only: the message of a KeyError or ValueError may quote what somebody sent.
+        raise DataError(f"not an S3 event: {type(error).__name__}", dataset="?", rule="event") from error
     if found.bucket != raw_bucket:
-        raise DataError(f"an event of bucket {found.bucket}", dataset="?", rule="event", object_key=found.key)
+        raise DataError(f"an event of bucket {found.bucket!a}", dataset="?", rule="event", object_key=found.key)
+    if sender != ("aws.s3", account):  # S3 speaks for the account that owns the bucket; a bucket's name is no secret
+        raise DataError(
+            f"an event of {sender[0]!a} in account {sender[1]!a}", dataset="?", rule="event", object_key=found.key
+        )
     return found
 
 

@@ -35,7 +35,7 @@ from sluice.stages.services import Services
 from sluice.stages.settle import Settled, settle
 from sluice.stages.transform import transform
 
-REGION = "eu-west-1"
+REGION, ACCOUNT = "eu-west-1", "123456789012"
 START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 ITEMS = Plan(
     dataset="items",
@@ -120,7 +120,7 @@ class World:
             "object": {"key": key, "version-id": version, "size": size, "sequencer": "00"},
             **(more or {}),
         }
-        return json.dumps({"detail-type": kind, "source": "aws.s3", "detail": detail})
+        return json.dumps({"detail-type": kind, "source": "aws.s3", "account": ACCOUNT, "detail": detail})
 
     # ---- the stages
 
@@ -130,6 +130,7 @@ class World:
             ledger=self.ledger,
             datasets={self.plan.dataset},
             raw_bucket=self.settings.raw_bucket,
+            account=ACCOUNT,
             wake=self.wake,
             now=self.now,
         )

@@ -18,7 +18,10 @@ from tests.stage.core_world import ITEMS, REGION, World, csv
 from tests.stage.moto_server import moto_server
 
 CONTEXT = SimpleNamespace(
-    function_name="stage", memory_limit_in_mb=512, invoked_function_arn="arn:aws:lambda:x", aws_request_id="request"
+    function_name="stage",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:stage",
+    aws_request_id="request",
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import boto3
 import pytest
@@ -14,7 +14,7 @@ from sluice.errors import StaleRunError, TransientError
 from sluice.ledger.model import Lease, ObjectState, load_id
 from sluice.ledger.table import Ledger
 from sluice.stages.ingest import ingest
-from tests.stage.core_world import ITEMS, MERGED, REGION, World, csv
+from tests.stage.core_world import ACCOUNT, ITEMS, MERGED, REGION, World, csv
 from tests.stage.moto_server import moto_server
 
 ROW = csv((1, "2024-01-10", 1))
@@ -49,6 +49,7 @@ def test_a_load_that_was_registered_but_never_woken_is_woken_by_the_redelivery(e
         ledger=world.ledger,
         datasets={"items"},
         raw_bucket=world.settings.raw_bucket,
+        account=ACCOUNT,
         wake=broken,
         now=world.now,
     )
@@ -67,6 +68,32 @@ def test_one_bad_message_fails_alone(endpoint: str) -> None:
         "no json", json.dumps(foreign), json.dumps(unversioned), '{"detail": 1}', world.put("b.csv", ROW)
     )
     assert (done.failed, done.registered) == (("m0", "m1", "m2", "m3"), 1)
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [{"account": "210987654321"}, {"source": "aws.s3.mine"}, {"account": None}],
+    ids=["another account's bucket of this name", "not S3", "no account"],
+)
+def test_forged_event_opens_no_load(endpoint: str, forgery: dict[str, Any]) -> None:
+    world = World(endpoint)
+    event = {**json.loads(world.put("a.csv", ROW)), **forgery}
+    done = world.ingest(json.dumps({name: value for name, value in event.items() if value is not None}))
+    assert (done.failed, done.registered, world.executions()) == (("m0",), 0, [])
+
+
+def test_event_of_a_version_that_does_not_exist_changes_no_table(endpoint: str) -> None:
+    world = World(endpoint)
+    world.ingest(world.put("a.csv", ROW), world.event("items/a.csv", "forged"), world.event("items/b.csv", "forged"))
+    claimed = world.claim()
+    assert {load.version_id: load.action for load in claimed.loads if load.version_id == "forged"} == {"forged": "skip"}
+    assert [load.action for load in claimed.loads if load.version_id != "forged"] == ["put"]
+
+
+def test_what_a_malformed_event_holds_is_not_repeated(endpoint: str) -> None:
+    done = World(endpoint).ingest('{"detail": {"bucket": "canary-7"}, "canary-8": 1}', "canary-9", '{"canary-10"')
+    assert len(done.malformed) == 3
+    assert "canary" not in str(done.malformed)
 
 
 def test_keys_of_no_dataset_are_told_and_not_failed(endpoint: str) -> None:

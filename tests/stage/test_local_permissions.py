@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -158,3 +160,12 @@ def test_evaluator_is_asked_once_for_objects_that_policies_cannot_tell_apart(clo
             s3.get_object(Bucket=bucket, Key=f"nowhere/{number}")
     assert module._EVALUATOR.asked == before
     assert {d.resource for d in guard(cloud).decisions if d.resource.endswith(("nowhere/0", "nowhere/4"))}
+
+
+def test_without_an_evaluator_the_cloud_says_that_it_enforces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_assembly(tmp_path / "cdk.out", {"P": {"Resources": {"Queue": resource("AWS::SQS::Queue", {})}}})
+    assert LocalCloud(folder).enforced
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))  # where `make setup` has installed nothing
+    assert not LocalCloud(folder).enforced

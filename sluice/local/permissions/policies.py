@@ -97,6 +97,11 @@ def resource_policy(arn: str, account: str, region: str) -> Document | None:
     return Document(text.decode() if isinstance(text, bytes) else unquote(text) if service == "iam" else text)
 
 
+def document_of(content: Any) -> Document:
+    """Make a document of what it says."""
+    return Document(json.dumps(content, sort_keys=True))
+
+
 def _function_policy(name: str, account: str, region: str) -> str | None:
     functions = lambda_backends[account][region].list_functions()
     statements = next((one.policy.statements for one in functions if one.function_name == name), None)
