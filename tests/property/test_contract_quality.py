@@ -291,7 +291,7 @@ def test_the_kernel_and_plain_python_say_the_same_of_every_row(case: dict[str, A
 
 @pytest.mark.proof
 @pytest.mark.timeout(600)
-@settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=CASES, data=st.data())
 def test_they_say_the_same_of_many_more(case: dict[str, Any], data: st.DataObject) -> None:
     check_case(case, data)
