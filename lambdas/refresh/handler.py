@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sluice.metrics import MART_DOLLARS
-from sluice.prices import total
+from sluice.prices import Usage, billed_bytes, total
 from sluice.stages.logs import stage_logger
 from sluice.stages.refresh import Warehouse, order, prepare, read_marts, swap
 from sluice.stages.services import services, utc_now
@@ -35,15 +35,15 @@ def warehouse() -> Warehouse:
     )
 
 
-def spending(mart: str, scanned: int = 0) -> AbstractContextManager[None]:
-    """Keep what the block costs with the mart's sum of this month."""
+def spending(mart: str, *, transitions: int, scanned: int = 0) -> AbstractContextManager[None]:
+    """Keep what the block costs with the mart's sum of this month; `scanned` bytes were read by its query."""
     at = services("lake_bucket", "database", "ledger_table")
     return spent_in_month(
         at.ledger,
         at.meter(),
         name=mart,
         now=utc_now(),
-        scanned=scanned,
+        extra=Usage(transitions=transitions, bytes_scanned=billed_bytes(scanned)),
         told=lambda usage: emit({MART_DOLLARS: total(usage)}, mart=mart),
     )
 
@@ -54,14 +54,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     match event:
         case {"op": "order"}:
             # Without a published table, as when a new mart was deployed: all marts.
-            return {"marts": order(warehouse().marts, event.get("detail", {}).get("table"))}
+            with spending("refresh", transitions=4):  # Order, Marts, AllMarts, Done
+                return {"marts": order(warehouse().marts, event.get("detail", {}).get("table"))}
         case {"op": "prepare", "mart": str(mart)}:
-            with spending(mart):
+            with spending(mart, transitions=3):  # Prepare, IsCurrent, MartDone
                 prepared = prepare(warehouse(), mart, attempt=context.aws_request_id)
             logger.info("prepared", extra={"mart": mart, "skip": prepared.skip, "reason": prepared.reason})
             return asdict(prepared)
         case {"op": "swap", "mart": str(mart), "token": str(token)}:
-            with spending(mart, int(event.get("scanned", 0))):
+            with spending(mart, transitions=2, scanned=int(event.get("scanned", 0))):  # Build, Swap
                 verdict = swap(warehouse(), mart, token=token)
             logger.info("swapped", extra={"mart": mart, "token": token, "verdict": verdict})
             return {"mart": mart, "verdict": verdict}

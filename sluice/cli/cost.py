@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sluice.ledger.table import Ledger
     from sluice.project import Project
 
-SHARED = ("ingest", "reconcile", "maintain")  # stages that belong to no run
+SHARED = ("ingest", "reconcile", "refresh", "maintain")  # stages that belong to no run
 _PARTS = ("Lambda", "Step Functions", "Glue", "Athena")
 
 

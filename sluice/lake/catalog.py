@@ -46,7 +46,7 @@ class OneAttemptCatalog(GlueCatalog):
 def connect(session: boto3.Session, *, endpoint: str | None = None) -> GlueCatalog:
     """Open the account's Glue catalog. `endpoint` points table files at an S3 other than that of AWS."""
     glue = session.client("glue", config=Config(retries={"total_max_attempts": 1, "mode": "standard"}))
-    properties: dict[str, Any] = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
+    properties: dict[str, Any] = {"py-io-impl": "sluice.lake.files.CountedFileIO"}
     if session.region_name:
         properties["s3.region"] = session.region_name
     if endpoint:

@@ -53,6 +53,7 @@ class Services:
     ) -> None:
         self.settings, self.sleep = settings, sleep
         self._session = session or boto3.Session()
+        self._is_fresh = True
         self._calls = Calls(self._session)  # before the first client is made: clients copy what is registered
 
     @cached_property
@@ -95,7 +96,9 @@ class Services:
 
     def meter(self) -> Meter:
         """Begin to measure an invocation."""
-        return Meter(self._calls, memory_megabytes=self.settings.memory_megabytes)
+        # Of a fresh process this is how long importing took, without the time that it may have been frozen since.
+        started, self._is_fresh = time.process_time() if self._is_fresh else 0.0, False
+        return Meter(self._calls, memory_megabytes=self.settings.memory_megabytes, start_seconds=started)
 
     def run_folder(self, dataset: str, fence: int) -> RunFolder:
         """Open the folder of one run."""

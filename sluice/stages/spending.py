@@ -2,8 +2,8 @@
 
 A step of a run leaves a small document in the run's folder, whether it succeeds or fails, and settle adds them up in
 the run's record. What belongs to no run (ingest, reconcile, marts) is added to a sum a month in the ledger.
-Not seen: an invocation that is killed for its time or memory, the calls that pyarrow makes by itself when it reads
-and writes tables, and what settle does after it has written the record.
+Not seen: an invocation that is killed for its time or memory, repetitions by the state machine, and what settle does
+after it has written the record.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sluice.lake.requests import requests_of_tables
 from sluice.ledger.table import Ledger
-from sluice.prices import Usage, billed_bytes
+from sluice.prices import Usage
 from sluice.stages.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from boto3 import Session
+
+
+_NOTHING = Usage()
 
 
 class Calls:
@@ -41,14 +45,24 @@ class Calls:
     def so_far(self) -> Mapping[str, int]:
         """Counts since the process began."""
         with self._lock:
-            return dict(self._counts)
+            return dict(self._counts + requests_of_tables())
 
 
 class Meter:
-    """Measures one invocation from its making. `memory_megabytes` is what the function has, used or not."""
+    """Measures one invocation from its making. `memory_megabytes` is what the function has, used or not.
 
-    def __init__(self, calls: Calls, *, memory_megabytes: int, timer: Callable[[], float] = time.monotonic) -> None:
-        self._calls, self._memory, self._timer = calls, memory_megabytes, timer
+    `start_seconds` is what the process took to get here, where this is its first invocation: AWS charges that, too.
+    """
+
+    def __init__(
+        self,
+        calls: Calls,
+        *,
+        memory_megabytes: int,
+        start_seconds: float = 0.0,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._calls, self._memory, self._timer, self._start = calls, memory_megabytes, timer, start_seconds
         self._before, self._begun = calls.so_far(), timer()
 
     def usage(self) -> Usage:
@@ -57,7 +71,7 @@ class Meter:
             calls={name: count - self._before.get(name, 0) for name, count in self._calls.so_far().items()
                    if count > self._before.get(name, 0)},
             requests=1,
-            gb_seconds=(self._timer() - self._begun) * self._memory / 1024,
+            gb_seconds=(self._start + self._timer() - self._begun) * self._memory / 1024,
         )  # fmt: skip
 
 
@@ -78,17 +92,17 @@ def spent_in_month(
     *,
     name: str,
     now: datetime,
-    scanned: int = 0,
+    extra: Usage = _NOTHING,
     told: Callable[[Usage], None] = lambda _: None,
 ) -> Iterator[None]:
     """Add what the block consumes to the month's sum of `name`, a stage or a mart, also if the block fails.
 
-    `scanned` are bytes that Athena has read before for the same purpose; `told` hears of the sum.
+    `extra` is what others did for the same purpose: state transitions, bytes that Athena read. `told` hears of the sum.
     """
     try:
         yield
     finally:
-        usage = meter.usage() + Usage(bytes_scanned=billed_bytes(scanned))
+        usage = meter.usage() + extra
         told(usage)
         with suppress(ClientError, BotoCoreError):
             ledger.spend(name, month=now.strftime("%Y-%m"), usage=usage)

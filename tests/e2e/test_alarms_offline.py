@@ -24,10 +24,13 @@ from unittest import mock
 import pytest
 from moto.sqs.models import sqs_backends
 
+from sluice.cli.cost import bills
 from sluice.cli.target import Target
 from sluice.local.cloud import LocalCloud
 from sluice.local.faults import Fault
 from sluice.local.principals import ACCOUNT
+from sluice.prices import Usage, total
+from sluice.project import load_project
 
 pytestmark = pytest.mark.proof
 
@@ -170,6 +173,17 @@ def test_a_run_without_trouble_raises_nothing_at_the_thresholds_that_are_deploye
     }
     # Promises of a second are this module's own.
     assert world.raised({**deployed, "AirlinesLate": 3600, "AirlinesStale": 3600}) == set()
+
+
+def test_what_the_ledger_recorded_is_what_the_gateway_saw_and_never_more(world: World) -> None:
+    month = time.strftime("%Y-%m", time.gmtime())
+    recorded = sum((bill.usage for bill in bills(world.target.ledger(), load_project(ROOT), month)), Usage())
+    counted = world.cloud.work()
+    assert recorded.transitions == counted.transitions
+    for write in ("s3.UploadPart", "glue.UpdateTable", "glue.GetTable"):
+        assert recorded.calls[write] == counted.calls[write], write
+    assert 0.8 * counted.calls["s3.GetObject"] <= recorded.calls["s3.GetObject"] <= counted.calls["s3.GetObject"]
+    assert total(recorded) < total(counted)
 
 
 def test_every_alarm_comes_true_in_a_run_that_has_the_trouble(world: World) -> None:

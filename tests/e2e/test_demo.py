@@ -81,6 +81,14 @@ def test_both_engines_ran_and_every_run_published(story: dict[str, Any]) -> None
     assert {run["state"] for d in story["datasets"].values() for run in d["runs"]} == {"PUBLISHED"}
 
 
+def test_each_run_recorded_what_it_consumed_on_either_engine(story: dict[str, Any]) -> None:
+    runs = [run for account in story["datasets"].values() for run in account["runs"]]
+    for run in runs:
+        assert (run["usage"]["dpu_seconds"] >= 60) == ("glue" in run["engines"]), run
+        assert run["usage"]["gb_seconds"] > 0
+    assert any("glue" in run["engines"] for run in runs)
+
+
 def test_calls_and_dollars_are_counted(story: dict[str, Any]) -> None:
     assert story["calls"]["all"] >= sum(story["calls"]["by_service"].values()) > 0
     parts = [value for name, value in story["dollars"].items() if name != "all"]

@@ -52,7 +52,9 @@ def test_every_attempt_at_a_step_is_counted_also_one_that_fails(endpoint: str) -
 def test_what_belongs_to_no_run_is_added_up_by_month(endpoint: str) -> None:
     world = World(endpoint)
     for _ in range(2):
-        with spent_in_month(world.ledger, world.services.meter(), name="mart", now=world.now, scanned=1):
+        with spent_in_month(
+            world.ledger, world.services.meter(), name="mart", now=world.now, extra=Usage(bytes_scanned=10_000_000)
+        ):
             world.ledger.lease("items")
     spent = world.ledger.spending("mart", "2026-11")
     assert (spent.requests, spent.calls, spent.bytes_scanned) == (2, {"dynamodb.GetItem": 2}, 20_000_000)

@@ -166,6 +166,7 @@ def _dataset(account: Account) -> dict[str, Any]:
                 "engines": run.engines,
                 "loads": run.loads,
                 "seconds": run.seconds,
+                "usage": asdict(run.usage),
             }
             for run in account.runs
         ],
