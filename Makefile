@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 STAMP := $(VENV)/.installed
 EVALUATOR := $(VENV)/share/sluice-evaluator
 EXTRAS := --all-extras --group dev
@@ -16,7 +17,7 @@ CLI := tools/cdk/node_modules/.installed
 # Tools whose own dependencies do not go with ours have a virtual environment each.
 TOOLS := tools/checkov/.venv/.installed tools/ministack/.venv/.installed
 
-.PHONY: help setup tools demo test simulate prove check audit format lock synth package bootstrap diff deploy clean
+.PHONY: help setup tools demo test simulate prove bench check audit format lock synth package bootstrap diff deploy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -62,6 +63,15 @@ simulate: setup ## a few seeds of the simulation behind docs/exactly-once.md
 prove: setup $(TOOLS) $(CLI) ## the heavier evidence: what takes minutes to show
 	@$(BIN)/python -m pytest -m proof || test $$? -eq 5 # 5: there is none yet
 
+bench: $(BENCH)/.installed ## the kernel beside its peers on TPC-H (about a quarter of an hour): make bench BENCH_OPTIONS="--scale 0.1"
+	@$(BENCH)/bin/python benchmarks/compare.py $(BENCH_OPTIONS)
+
+$(BENCH)/.installed: $(STAMP) benchmarks/requirements.lock
+	@$(PYTHON) -m venv $(BENCH)
+	@$(BIN)/uv pip sync --quiet --python $(BENCH)/bin/python --require-hashes benchmarks/requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --no-deps --editable .
+	@touch $@
+
 check: setup ## format, lint, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -100,6 +110,7 @@ RESOLVE = $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-ur
 
 lock: setup ## resolve the dependencies again (hashes, no index addresses)
 	@$(RESOLVE) --python-version 3.11 $(EXTRAS) --output-file requirements.lock pyproject.toml
+	@$(RESOLVE) --python-version 3.11 --extra spark --group bench --output-file benchmarks/requirements.lock pyproject.toml
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(RESOLVE) --output-file bootstrap.lock -
 	@for tool in checkov ministack; do $(RESOLVE) --python-version 3.11 \
 		--output-file tools/$$tool/requirements.lock tools/$$tool/requirements.in; done
