@@ -258,8 +258,9 @@ class World:
 
     def _ingest(self, messages: list[tuple[str, str]]) -> tuple[str, ...]:
         done = ingest(
-            messages, ledger=self.ledger, datasets={DATASET}, raw_bucket=RAW, wake=self._wake, now=aws().now()
-        )
+            messages, ledger=self.ledger, datasets={DATASET}, raw_bucket=RAW, account=DEFAULT_ACCOUNT_ID,
+            wake=self._wake, now=aws().now(),
+        )  # fmt: skip
         return done.failed
 
     def _claim(self, event: dict[str, Any]) -> dict[str, Any]:
@@ -422,9 +423,8 @@ class World:
 
     def _event(self, key: str, version: str, size: int, kind: str, more: dict[str, str]) -> str:
         item = {"key": key, "version-id": version, "size": size, "sequencer": "00"}
-        return json.dumps(
-            {"detail-type": kind, "source": "aws.s3", "detail": {"bucket": {"name": RAW}, "object": item, **more}}
-        )
+        detail = {"bucket": {"name": RAW}, "object": item, **more}
+        return json.dumps({"detail-type": kind, "source": "aws.s3", "account": DEFAULT_ACCOUNT_ID, "detail": detail})
 
 
 def contract_of(loads: list[Load]) -> Callable[[model.Version], str]:
