@@ -22,6 +22,7 @@ _ENDPOINTS: Mapping[str, str] = MappingProxyType(
         "lambda": "LAMBDA",
         "sns": "SNS",
         "sqs": "SQS",
+        "ssm": "SSM",
         "states": "STEP_FUNCTIONS",
     }
 )

@@ -20,7 +20,6 @@ from sluice.ledger.model import Lease
 from sluice.ledger.table import Ledger
 from sluice.stages.environment import Settings
 from sluice.stages.run_folder import RunFolder
-from sluice.stages.salt import salt_from
 from sluice.stages.spending import Calls, Meter
 from sluice.stages.wake import wake
 
@@ -92,6 +91,8 @@ class Services:
 
     def salt(self, plan: Plan) -> str | None:
         """Read the salt of hashed columns, if the plan has any."""
+        from sluice.stages.salt import salt_from  # noqa: PLC0415  (the kernel, which ingest and settle do not need)
+
         return salt_from(self.settings.salt_parameter, lambda: self._session.client("ssm", config=_PATIENT))(plan)
 
     def meter(self) -> Meter:
