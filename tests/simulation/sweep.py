@@ -7,6 +7,7 @@ two of these, it leaves the same whenever it comes. What came before the life is
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 from collections import Counter
@@ -146,6 +147,7 @@ def _play_part(part: Sequence[tuple[str, tuple[Fault, ...]]]) -> list[Verdict]:
     for story, tries in groupby(part, key=lambda item: item[0]):
         with Story(STORIES[story]) as scenery:
             scenery.until(_begin(story))
+            gc.freeze()  # or each fork would copy the pages of whatever the collector touches
             verdicts += [_fork(scenery, faults) for _, faults in tries]
     return verdicts
 

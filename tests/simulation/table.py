@@ -35,17 +35,17 @@ class Row:
         return not self.with_it and bool(self.without_it)
 
 
-def measure(most: int, *, processes: int | None, tell: Callable[[str], None]) -> Sequence[Row]:
+def measure(asked: int, *, processes: int | None, tell: Callable[[str], None]) -> Sequence[Row]:
     """Play each guard's story with and without it, then at most so many seeds without it."""
     rows: list[Row] = []
     for name, (with_it, without_it) in zip(GUARDS, spread(play_story, [*GUARDS], processes=processes), strict=True):
-        red = None
+        red, guard = None, GUARDS[name]
+        most = 0 if guard.alone else asked  # what the reconciler mends, a seed with the reconciler cannot show
         for start in range(0, most, _STEP):
             seeds = range(start, min(start + _STEP, most))
             if wrong := run(seeds, processes=processes, guard=name).wrong:
                 red = min(wrong) + 1
                 break
-        guard = GUARDS[name]
         rows.append(Row(name, guard.protects, guard.told, with_it, without_it, red, most))
         seeds_told = f", {red or 'more than ' + str(most)} seeds" if most else ""
         tell(f"without {name}: {kind_of(without_it[0]) if without_it else 'GREEN'}{seeds_told}")
@@ -84,6 +84,7 @@ def write_table(rows: Sequence[Row]) -> None:
     lines = ["| guard | what it does | a story that needs it | without it | seeds |", "|---|---|---|---|---|"]
     for row in rows:
         seeds = str(row.red) if row.red else f"more than {row.tried}" if row.tried else "not measured"
+        seeds = "mended by the reconciler" if GUARDS[row.guard].alone else seeds
         ends = kind_of(row.without_it[0]) if row.without_it else "nothing is wrong"
         lines.append(f"| {row.guard} | {row.protects} | {row.told} | {ends} | {seeds} |")
     text = PAGE.read_text()
