@@ -43,7 +43,7 @@ class Contender:
 
 CONTENDERS = {
     "kernel": Contender("**Sluice's kernel**, two threads"),
-    "kernel_alone": Contender("**Sluice's kernel**, one thread"),
+    "kernel_alone": Contender("**Sluice's kernel**, one thread", most=2),
     "polars_lazy": Contender("Polars", most=2),
     "pyarrow_compute": Contender("pyarrow, numpy", most=2),
     "pandas_wrangler": Contender("pandas, awswrangler's way", most=1),
@@ -96,17 +96,26 @@ def _told(cost: Cost) -> str:
     return f"{cost.cpu:.1f} s CPU, {cost.wall:.1f} s, {cost.peak} MB"
 
 
-def growth(scales: Sequence[float]) -> list[tuple[str, float, Cost]]:
-    """Run the kernel at several scales, and the largest under a memory limit of 1 GB."""
-    found = []
+Grown = list[tuple[str, int, Cost | None]]  # what ran, its accepted rows, and its cost; None where it failed
+
+
+def growth(scales: Sequence[float]) -> Grown:
+    """Run the kernel at several scales, and the largest under a memory limit of 1 GB. A failure is a result, too."""
+    found: Grown = []
     for scale, memory in [*((scale, MEMORY_GB) for scale in scales), (scales[-1], 1.0)]:
-        cost, out = run(KERNEL, lineitem(WORK / "data", scale, CASES[-1]), memory_gb=memory, folder=WORK / "run")
-        found.append((f"SF{scale:g}, memory_limit {memory:g} GB", result(out).rows, cost))
+        words, source = f"SF{scale:g}, memory_limit {memory:g} GB", lineitem(WORK / "data", scale, CASES[-1])
+        try:
+            cost, out = run(KERNEL, source, memory_gb=memory, folder=WORK / "run")
+        except RuntimeError as error:
+            say(f"growth, {words}: {error}")
+            found.append((words, 0, None))
+            continue
+        found.append((words, result(out).rows, cost))
         say(f"growth, SF{scale:g} at {memory:g} GB: {_told(cost)}")
     return found
 
 
-def report(runs: Runs, agreed: dict[str, Result], grown: Sequence[tuple[str, float, Cost]], scale: float) -> str:
+def report(runs: Runs, agreed: dict[str, Result], grown: Grown, scale: float) -> str:
     """The tables, in Markdown."""
     lines = [*_heading(scale), ""]
     for case in CASES:
@@ -124,6 +133,9 @@ def report(runs: Runs, agreed: dict[str, Result], grown: Sequence[tuple[str, flo
         lines += ["## Growth, with repeated keys", "", "| | accepted rows | CPU s | µs CPU a row | wall s | peak MB |"]
         lines += ["|---|---|---|---|---|---|"]
         for words, rows, cost in grown:
+            if cost is None:
+                lines.append(f"| {words} | failed | | | | |")
+                continue
             each = cost.cpu / rows * 1e6
             lines.append(f"| {words} | {rows:,} | {cost.cpu:.1f} | {each:.2f} | {cost.wall:.1f} | {cost.peak} |")
         lines.append("")
@@ -201,6 +213,7 @@ def main() -> None:
     runs, agreed = measured(
         given.scale, given.rounds, names, [case for case in CASES if case in given.cases.split(",")]
     )
+    given.out.write_text(report(runs, agreed, [], given.scale))  # what is known is not lost with what comes
     grown = growth([float(scale) for scale in given.growth.split(",")]) if given.growth else []
     shutil.rmtree(WORK / "run", ignore_errors=True)
     given.out.write_text(report(runs, agreed, grown, given.scale))
