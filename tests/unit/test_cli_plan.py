@@ -98,6 +98,12 @@ def test_a_mart_that_loses_a_column_breaks_readers_and_a_new_one_does_not(projec
     assert (code, marts["more"]["how"], marts["totals"]["columns_gone"]) == (1, "new", ["note"])
 
 
+def test_a_mart_that_is_gone_breaks_its_readers(project: Path) -> None:
+    (project / "marts" / "totals.sql").unlink()
+    code, told = plan(project)
+    assert (code, [(mart["name"], mart["how"]) for mart in told["marts"]]) == (1, [("totals", "gone")])
+
+
 def test_a_folder_serves_as_base_and_datasets_come_and_go(project: Path, tmp_path: Path) -> None:
     other = tmp_path / "base"
     (other / "contracts").mkdir(parents=True)
