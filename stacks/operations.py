@@ -79,7 +79,10 @@ class Operations(Construct):
 
     def _tell_of_failed_jobs(self, job_name: str, *, undelivered: sqs.IQueue) -> events.Rule:
         """Glue publishes no metric of failed runs, but an event for each. The event says more than the alarm will."""
-        return events.Rule(
+        topic = sns.Topic.from_topic_arn(
+            self, "AlarmsByArn", self.topic.topic_arn
+        )  # whose policy the target leaves alone
+        rule = events.Rule(
             self,
             "JobFailed",
             event_pattern=events.EventPattern(
@@ -87,5 +90,15 @@ class Operations(Construct):
                 detail_type=["Glue Job State Change"],
                 detail={"jobName": [job_name], "state": ["FAILED", "TIMEOUT", "ERROR"]},
             ),
-            targets=[targets.SnsTopic(self.topic, dead_letter_queue=undelivered)],
+            targets=[targets.SnsTopic(topic, dead_letter_queue=undelivered)],
         )
+        # The target's own statement would let rules of every account speak here.
+        self.topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[self.topic.topic_arn],
+                conditions={"ArnEquals": {"aws:SourceArn": rule.rule_arn}},
+            )
+        )
+        return rule

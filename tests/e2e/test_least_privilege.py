@@ -97,7 +97,8 @@ def test_every_grant_was_used_or_says_why_not(run: Run) -> None:
     idle = unused(run.grants, run.decisions)
     explained = {grant for grant in idle if any(reason.covers(run, grant) for reason in run.reasons)}
     unexplained = [(*run.name(grant), grant.resource) for grant in idle if grant not in explained]
-    assert unexplained == [], "nothing used these grants: take them away, or explain them with access.unseen"
+    listed = "\n".join(map(str, unexplained))
+    assert not unexplained, f"nothing used these grants: take them away, or explain them with access.unseen\n{listed}"
     stale = [reason for reason in run.reasons if not any(reason.covers(run, grant) for grant in idle)]
     assert stale == [], "these explain no grant that is unused"
     print(f"\n{len(run.grants)} grants, {len(run.grants) - len(idle)} used, {len(idle)} explained, 0 unexplained")
