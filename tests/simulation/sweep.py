@@ -74,7 +74,7 @@ STORIES: Mapping[str, Scenario] = {
         Step(_BEGIN, "put", ("b.csv", _A)),
         distributed=True,
     ),
-    "append: compaction, expiry and removal of orphans": _story(
+    "append: compaction and expiry": _story(
         "append",
         "keep",
         _SCENERY[0],
