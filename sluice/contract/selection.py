@@ -2,7 +2,7 @@
 
 It is taken apart at synth: each computed column becomes a derived column, as `transformLogic` would say it, and the
 WHERE becomes a rule of the row. So a row keeps its number and its origin, and one that the SELECT leaves out is a
-reject with a reason (docs/adr/0008-a-transform-is-taken-apart.md).
+reject with a reason (docs/adr/0010-a-transform-is-taken-apart.md).
 """
 
 from __future__ import annotations
