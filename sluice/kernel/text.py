@@ -151,7 +151,7 @@ class _Glance:
         self.quotes = self.quotes or bool(self._quote and self._quote in block)
         self.escapes = self.escapes or bool(self._escape and self._escape in block)
         if self.quotes and not self.reopened:
-            self.reopened = bool(self._gap.search(self._edge + block[:_EDGE]) or self._gap.search(block))
+            self.reopened = any(map(self._has_gap, (self._edge + block[:_EDGE], block)))
         if self._comment and not self.comments:
             line = b"\n" + self._comment
             self.comments = line in self._edge[-_EDGE:] + block[:_EDGE] or line in block
@@ -163,6 +163,11 @@ class _Glance:
             self._pairs += block.count(b"\r\n") + (self._last == b"\r" and block.startswith(b"\n"))
             self._singles += block.count(b"\r")
         self._last = block[-1:] or self._last
+
+    def _has_gap(self, piece: bytes) -> bool:
+        """Look for the pattern only where two plain searches, which cost a tenth of it, leave it possible."""
+        quote = self._quote
+        return (quote + b" " + quote in piece or quote + b"  " in piece) and bool(self._gap.search(piece))
 
     def result(self, path: Path, plan: Plan, source: SourceFile, limits: Limits) -> Text:
         if self.lines > limits.max_rows + plan.reading.skip_lines + 1:
