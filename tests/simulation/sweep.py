@@ -79,7 +79,9 @@ STORIES: Mapping[str, Scenario] = {
         "keep",
         _SCENERY[0],
         Step(50.0, "put", ("b.csv", _B)),
+        Step(2000.0, "put", ("b.csv", _A)),
         Step(_OLD / 2, "maintain"),
+        Step(_OLD - 5000, "maintain"),  # forgets snapshots and sees their files as orphans, which go at last
         Step(_OLD - 1000, "put", ("c.csv", _A2)),
         Step(_OLD, "maintain"),
     ),

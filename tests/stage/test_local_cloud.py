@@ -315,6 +315,6 @@ def test_work_is_counted_without_the_administrators_calls(cloud: LocalCloud) -> 
     cloud.wait_until_quiet(30)
     after = cloud.work()
     assert after.events - before.events == 1
-    assert after.lambda_requests - before.lambda_requests == 1
-    assert after.calls["dynamodb", "PutItem"] - before.calls["dynamodb", "PutItem"] == 1
-    assert ("s3", "PutObject") not in after.calls
+    assert after.requests - before.requests == 1
+    assert after.calls["dynamodb.PutItem"] - before.calls["dynamodb.PutItem"] == 1
+    assert "s3.PutObject" not in after.calls

@@ -115,7 +115,7 @@ def test_job_runs_on_spark_as_its_role_with_its_own_code_only(
     assert said["rows"] == [[2 * number, "nothing of the repository"] for number in range(4)]
     assert "assumed-role/Glue-Role" in said["who"]
     assert said["leaked"] is False
-    assert cloud.work().glue_seconds[-1] > 0
+    assert cloud.work().dpu_seconds > 0
 
 
 def test_failing_job_fails_the_state_with_what_the_script_said_last(cloud: LocalCloud) -> None:
