@@ -1,9 +1,10 @@
-"""What is deployed runs with nothing beside it: each asset is resolved from the lock, fits, and carries a file from
-the bucket into a table and a mart in processes that find only the asset and what Lambda's runtime brings.
+"""What is deployed runs with nothing beside it: each asset is resolved from the lock, fits, and does its work in
+processes that find only the asset and what Lambda's runtime brings: from the bucket into a table and a mart, and after.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -17,8 +18,10 @@ from unittest import mock
 
 import pytest
 
+from sluice.cli.demo import source
 from sluice.cli.target import Target as Names
 from sluice.local.cloud import LocalCloud
+from sluice.local.faults import Fault
 from sluice.project import load_project
 from stacks.assets import assemble
 from stacks.packages import GLUE, GLUE_MODULES, LIMIT_MIB, PROVIDED, STAGES, Target, install, package, size_of, wheels
@@ -28,6 +31,8 @@ pytestmark = [pytest.mark.proof, pytest.mark.timeout(1200)]  # the first test wa
 
 LOCK = ROOT / "requirements.lock"
 HERE = Target(python=platform.python_version(), platform=f"{platform.machine()}-manylinux_2_28")
+FILES = 8  # of one partition: so many are worth a merger
+CONTEXT = {"packaged": "true", "group_max_objects": "1"}  # each object becomes a file of its own
 AIRLINES = "carrier,name\nAA,American Airlines Inc.\nUA,United Air Lines Inc.\n"
 PROBE = """
 import json, sys, time
@@ -113,7 +118,7 @@ def cold(asset: Path, provided: Path) -> tuple[float, float]:
 @pytest.fixture(scope="module")
 def cloud(packaged: Packaged, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     out = tmp_path_factory.mktemp("packaged") / "cdk.out"
-    environment = {**os.environ, "CDK_OUTDIR": str(out), "CDK_CONTEXT_JSON": '{"packaged": "true"}'}
+    environment = {**os.environ, "CDK_OUTDIR": str(out), "CDK_CONTEXT_JSON": json.dumps(CONTEXT)}
     subprocess.run([sys.executable, "app.py"], cwd=packaged.root, env=environment, check=True)
     with LocalCloud(out) as running, mock.patch.dict(os.environ, running.environment()):
         running.services.lambdas.packages = str(packaged.provided)
@@ -126,10 +131,42 @@ def test_assets_alone_carry_a_file_into_a_table_and_its_mart(cloud: LocalCloud) 
     cloud.wait_until_quiet(240)
     table = names.catalog().load_table((names.database, "airlines"))
     assert sorted(row["carrier"] for row in table.scan().to_arrow().to_pylist()) == ["AA", "UA"]
-    ran = {invocation.function.split("-")[-2] for invocation in cloud.services.lambdas.invocations}
-    assert not [invocation for invocation in cloud.services.lambdas.invocations if invocation.failed]
-    for stage in ("Ingest", "Claim", "Transform", "Publish", "Settle", "Refresh"):
-        assert any(stage in name for name in ran), f"{stage} did not run: {ran}"
+    assert stages_that_ran(cloud) == {"ingest", "claim", "transform", "publish", "settle", "refresh"}
+
+
+def test_assets_alone_find_lost_files_and_merge_small_ones(cloud: LocalCloud) -> None:
+    names = Names.from_environment(os.environ)
+    header, *rows = itertools.islice(source.year_of_flights().splitlines(keepends=True), FILES + 1)
+    cloud.inject(Fault(match=("sqs", "SendMessage"), times=1000))
+    for number, row in enumerate(rows):
+        cloud.client("s3").put_object(Bucket=names.raw_bucket, Key=f"flights/{number}.csv", Body=header + row)
+    cloud.wait_until_quiet(240)
+    cloud.gateway.faults.clear()
+    assert list(names.ledger().loads("flights")) == []
+    cloud.tick("reconcile")
+    cloud.wait_until_quiet(240)
+    assert [load.state for load in names.ledger().loads("flights")] == ["DONE"] * FILES
+    before = flights(names)
+    assert (before[0], len(before[1])) == (FILES, FILES)
+    cloud.tick("MaintenanceSchedule")
+    cloud.wait_until_quiet(240)
+    assert flights(names) == (1, before[1])
+    assert stages_that_ran(cloud) == set(STAGES)  # here and above
+
+
+def flights(names: Names) -> tuple[int, list[tuple[str, int]]]:
+    """How many files the table has, and where each of its rows is from."""
+    scan = names.catalog().load_table((names.database, "flights")).scan()
+    rows = sorted((row["_sluice_object"], row["flight"]) for row in scan.to_arrow().to_pylist())
+    return len(list(scan.plan_files())), rows
+
+
+def stages_that_ran(cloud: LocalCloud) -> set[str]:
+    """By the name that a function goes by in its own environment. None of them may have failed."""
+    assert not [invocation for invocation in cloud.invocations if invocation.failed]
+    functions = {invocation.function for invocation in cloud.invocations}
+    described = [cloud.client("lambda").get_function_configuration(FunctionName=name) for name in functions]
+    return {one["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] for one in described}
 
 
 def test_nothing_else_was_on_their_path(packaged: Packaged) -> None:
