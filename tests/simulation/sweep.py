@@ -116,13 +116,14 @@ class Found:
         }
 
 
-def sweep(*, processes: int | None = None, pairs_every: int = 1) -> Found:
-    """Run both sweeps; `pairs_every` 5 leaves out four of five pairs, in turns."""
+def sweep(*, processes: int | None = None, every: int = 1) -> Found:
+    """Run both sweeps; `every` 5 takes one point of five, in turns."""
     found = Found()
     lives = dict(zip(STORIES, spread(_live, [*STORIES.values()], processes=processes), strict=True))
     singles = [(story, (fault,)) for story, life in lives.items() for fault in single_faults(story, life)]
     first = next(iter(STORIES))
-    tries = singles + [(first, pair) for pair in [*pairs(first, lives[first])][::pairs_every]]
+    tries = singles + [(first, pair) for pair in pairs(first, lives[first])]
+    tries = tries[::every]
     parts = [tries[start : start + _PART] for start in range(0, len(tries), _PART)]
     for part, verdicts in zip(parts, spread(_play_part, parts, processes=processes), strict=True):
         for (story, faults), verdict in zip(part, verdicts, strict=True):

@@ -1,11 +1,12 @@
-"""The proof: a thousand stories, every single fault of a load's life, a fifth of the pairs on the publish path, controls.
+"""The proof: a thousand stories, a fifth of the single faults and of the pairs on the publish path, and the controls.
 
-All pairs: `python -m tests.simulation --sweep`.
+All faults and pairs: SLUICE_SWEEP_EVERY=1, or `python -m tests.simulation --sweep`; half an hour on two cores.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tests.simulation.controls import GUARDS
 from tests.simulation.runner import run, spread
 from tests.simulation.sweep import sweep
 from tests.simulation.table import play_story
+
+EVERY = int(os.environ.get("SLUICE_SWEEP_EVERY", "5"))
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1800)]
 
@@ -26,10 +29,13 @@ def test_a_thousand_stories_lose_double_and_tear_nothing() -> None:
 
 
 def test_no_single_fault_and_no_pair_on_the_publish_path_does_harm() -> None:
-    found = sweep(pairs_every=5)
+    found = sweep(every=EVERY)
     print(found)
     assert found.wrong == []
-    assert found.hit == set(json.loads(Path(__file__).with_name("inventory.json").read_text()))
+    inventory = set(json.loads(Path(__file__).with_name("inventory.json").read_text()))
+    assert found.hit <= inventory
+    if EVERY == 1:
+        assert found.hit == inventory
 
 
 @pytest.fixture(scope="module")
