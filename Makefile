@@ -51,7 +51,7 @@ $(EVALUATOR)/.installed: $(STAMP) tools/evaluator/package-lock.json tools/evalua
 	@$(NPM) ci --prefix $(EVALUATOR) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && touch $@ \
 		|| echo "sluice: npm could not install the policy evaluator: permissions are NOT enforced, and tests of them fail"
 
-demo: setup ## the whole pipeline, offline, on a year of flights (a minute and a half)
+demo: setup ## the whole pipeline, offline, on a year of flights (a minute)
 	@$(BIN)/sluice demo
 
 test: setup ## every test
