@@ -18,7 +18,7 @@ from sluice.cli.screen import AsJson, emit, say, show, table, working
 
 if TYPE_CHECKING:
     from sluice.contract.plan import Plan
-    from sluice.kernel.outcome import LoadSummary, OutputFile, RejectCount
+    from sluice.kernel.outcome import LoadSummary, OutputFile, RejectCount, SourceFile
 
 _SALT = "sluice check, which publishes nothing"  # hashes of a trial are worth nothing
 _COUNTS = ("rows_read", "rows_accepted", "rows_rejected", "rows_superseded")
@@ -62,25 +62,31 @@ def check(
 
 def judge(plan: Plan, files: Sequence[Path], out: Path | None = None) -> Sequence[LoadSummary]:
     """Run the kernel over files; keep what it writes below `out`, if given."""
-    from sluice.kernel.outcome import SourceFile  # noqa: PLC0415
     from sluice.kernel.transform import transform  # noqa: PLC0415  (DuckDB)
 
     with TemporaryDirectory(prefix="sluice-check-") as folder:
         scratch = Path(folder)
-        sources = [
-            SourceFile(
-                path=_plain(path, scratch / "in" / str(number)),
-                load_id=hashlib.sha256(b"%d\n%b" % (number, os.fsencode(path))).hexdigest()[:32],
-                key=f"{plan.dataset}/{_readable(path.name)}",
-                version_id="local",
-                order=f"{number:06d}",  # the order of the command line: the last file is the newest
-            )
-            for number, path in enumerate(files)
-        ]
+        sources = local_sources(plan.dataset, files, scratch / "in")
         outcome = transform(sources, plan, out=scratch / "out", scratch=scratch / "spill", run_id="check", salt=_SALT)
         if out is not None:
             _keep(outcome.files, out)
     return outcome.loads
+
+
+def local_sources(dataset: str, files: Sequence[Path], links: Path) -> Sequence[SourceFile]:
+    """Files as the kernel takes them, as if they had been uploaded; `links` is a folder for plain names of odd ones."""
+    from sluice.kernel.outcome import SourceFile  # noqa: PLC0415
+
+    return [
+        SourceFile(
+            path=_plain(path, links / str(number)),
+            load_id=hashlib.sha256(b"%d\n%b" % (number, os.fsencode(path))).hexdigest()[:32],
+            key=f"{dataset}/{_readable(path.name)}",
+            version_id="local",
+            order=f"{number:06d}",  # the order of the command line: the last file is the newest
+        )
+        for number, path in enumerate(files)
+    ]
 
 
 def _plain(path: Path, link: Path) -> Path:

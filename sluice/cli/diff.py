@@ -38,9 +38,10 @@ def diff(
     """What a change of contracts does to tables, running data and readers. Exit code 2 if it breaks readers unsaid."""
     with answering(as_json=as_json):
         from sluice.contract.evolution import refuse_unsaid  # noqa: PLC0415
+        from sluice.project import RELEASED  # noqa: PLC0415  (reads YAML)
 
         folder = project / "contracts"
-        compared = [_compare(path, against or folder / "released") for path in _paths(folder, datasets)]
+        compared = [_compare(path, against or folder / RELEASED) for path in _paths(folder, datasets)]
         if not as_json:
             for one in compared:
                 _tell(one)
@@ -82,7 +83,9 @@ def _compare(path: Path, against: Path) -> _Compared:
 
 
 def _release(paths: Sequence[Path]) -> None:
-    folder = paths[0].parent / "released"
+    from sluice.project import RELEASED  # noqa: PLC0415
+
+    folder = paths[0].parent / RELEASED
     folder.mkdir(exist_ok=True)
     for path in paths:
         shutil.copyfile(path, folder / path.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sluice.cli.check import local_sources
 from sluice.cli.exits import CommandError, answering
 from sluice.cli.screen import AsJson, emit, say, show, table, working
 
@@ -72,7 +72,7 @@ def _drafted(dataset: str, files: Sequence[Path], folder: Path, progress: Callab
     from sluice.kernel.profile import all_text, find_key, profile, read_as_text  # noqa: PLC0415
     from sluice.kernel.transform import transform  # noqa: PLC0415
 
-    limits, sources = Limits(), _sources(dataset, files)
+    limits, sources = Limits(), local_sources(dataset, files, folder / "in")
     reading, names = _sniffed(dataset, sources, folder, limits)
     progress("Reading all columns as text")
     data, odd, refused = read_as_text(sources, all_text(dataset, names, reading), folder=folder, limits=limits)
@@ -118,18 +118,6 @@ def _sniffed(dataset: str, sources: Sequence[SourceFile], folder: Path, limits: 
     everywhere = all(set(names) == set(own) for _, own in found) or reading.format == "json"
     missing: Any = "reject" if everywhere else "null"
     return replace(reading, missing_columns=missing, unknown_columns="reject"), names
-
-
-def _sources(dataset: str, files: Sequence[Path]) -> Sequence[SourceFile]:
-    from sluice.kernel.outcome import SourceFile  # noqa: PLC0415
-
-    return [
-        SourceFile(
-            path=path, load_id=hashlib.sha256(f"{number}\n{path}".encode()).hexdigest()[:32],
-            key=f"{dataset}/{path.name}", version_id="local", order=f"{number:06d}",
-        )
-        for number, path in enumerate(files)
-    ]  # fmt: skip
 
 
 def _row(column: Inferred) -> tuple[object, ...]:
