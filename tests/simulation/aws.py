@@ -1,6 +1,7 @@
 """AWS inside this process: moto's own backends behind the gate, without HTTP, threads or a wall clock.
 
-boto3 sends through `before-send`, pyiceberg reads and writes through a FileIO of ours; nothing of Sluice is replaced.
+boto3 calls through `direct.py` or sends through `before-send`, pyiceberg reads and writes through a FileIO of ours;
+nothing of Sluice is replaced.
 What is replaced belongs to libraries: how requests travel, threads (a simulated process has one), sleeping, the time
 of S3, and identifiers, which come from the seed.
 """
@@ -11,11 +12,14 @@ import gc
 import io
 import random
 import re
+import tempfile
+import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,13 +39,16 @@ from moto.core.exceptions import HTTPException
 from moto.core.request import normalize_request
 from moto.moto_api._internal import mock_random, moto_api_backend
 from pyiceberg.io import FileIO, InputFile, OutputFile
+from pyiceberg.manifest import clear_manifest_cache
 
 from sluice.local.faults import answer
 from sluice.local.request import Request
 from sluice.local.seams import dynamodb_transactions, glue_version
+from tests.simulation import direct, remember, warm
 from tests.simulation.gate import Gate, Lost, Refused, current
 
 REGION = "eu-west-1"
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir()  # noqa: S108  (folders below it, with names of their own)
 START = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 _NUMBERS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32,}|snap-\d+|\d+")
 
@@ -55,11 +62,15 @@ class Aws:
         _install(self)
         self.session = boto3.Session(region_name=REGION, aws_access_key_id="key", aws_secret_access_key="secret")
         self.session.events.register("before-send", self._send)
+        direct.install(self, self.session, region=REGION)
+        self.direct = True
+        self._here = threading.local()
 
     def reset(self, gate: Gate, seed: int) -> None:
         """A fresh AWS, everything random in it decided by the seed."""
         self.gate = gate
         moto_api_backend.reset()
+        clear_manifest_cache()  # by names, and names come again with their seed
         mock_random.seed(seed)
         random.seed(seed)
         self.identifiers = random.Random(seed)
@@ -78,14 +89,36 @@ class Aws:
         """Let time of the world pass for the process that asks."""
         self.gate.scheduler.sleep(seconds)
 
+    def first(self, service: str, operation: str, asked: dict[str, Any], effect: Callable[[], Any]) -> Any | None:
+        """Let a call cross the gate before boto3 makes a request of it.
+
+        Return what it came to; None if boto3 has to send it after all, which then does not cross the gate again: its
+        first request meets what was met here.
+        """
+        where = place(asked.get("Bucket", ""), asked.get("Key", "")) if service == "s3" else ""
+        self._here.met = None
+        try:
+            answered = self.gate.cross(service, operation, where, effect)
+        except (Lost, Refused) as outage:
+            self._here.met = outage
+            return None
+        if answered is None:
+            self._here.met = "nothing"
+        return answered
+
     def _send(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
         _, service, operation = event_name.split(".", 2)
+        met = vars(self._here).pop("met", None)
 
         def effect() -> AWSResponse:
             status, headers, body = _answer(service, request)
             return AWSResponse(request.url, status, headers, MockRawResponse(body))
 
         try:
+            if isinstance(met, Exception):
+                raise met
+            if met is not None:
+                return effect()
             answered: AWSResponse = self.gate.cross(service, operation, _place(service, request), effect)
         except Lost:
             raise ReadTimeoutError(endpoint_url=request.url) from None
@@ -228,6 +261,8 @@ def _install(here: Aws) -> None:
     gc.set_threshold(50_000, 50, 50)  # everything here is short-lived
     glue_version.install()
     dynamodb_transactions.install()
+    remember.install()
+    warm.install(MEMORY)
     uuid4 = uuid.uuid4
 
     def inline(_: ThreadPoolExecutor, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

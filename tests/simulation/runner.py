@@ -78,6 +78,18 @@ def quiet() -> None:
     logging.disable(logging.CRITICAL)
 
 
+def play_by(how: tuple[int, bool]) -> Any:
+    """Play a seed with its trace, with calls that go to moto directly or all the long way (`direct.py`)."""
+    from tests.simulation.aws import aws  # noqa: PLC0415  (AWS begins in the processes, not in their parent)
+    from tests.simulation.scenario import play, write  # noqa: PLC0415
+
+    seed, aws().direct = how
+    try:
+        return play(write(seed), keep_trace=True)
+    finally:
+        aws().direct = True
+
+
 @dataclass(frozen=True)
 class _Playing:
     guard: str

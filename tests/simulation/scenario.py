@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice.errors import StaleRunError, TransientError
+from tests.simulation.aws import MEMORY
 from tests.simulation.gate import Call, Fault
 from tests.simulation.invariants import Watch, at_rest
 from tests.simulation.world import DATASET, World
@@ -132,7 +131,7 @@ class Story:
         )
         self.watch = Watch(self.world)
         self.world.gate.observers.append(self.watch)
-        self._scratch = tempfile.TemporaryDirectory(dir=_memory())
+        self._scratch = tempfile.TemporaryDirectory(dir=MEMORY)
 
     def __enter__(self) -> Self:
         self._before, tempfile.tempdir = tempfile.tempdir, self._scratch.name
@@ -240,7 +239,7 @@ def _step(rng: random.Random, clock: float, mode: str) -> Step:
         "tick": 1,
         "maintain": 1,
     }
-    if mode != "merge" and not os.environ.get("NOERASE"):
+    if mode != "merge":
         kinds["erase"] = 2
     what = rng.choices(list(kinds), list(kinds.values()))[0]
     name = rng.choice(_NAMES)
@@ -280,7 +279,3 @@ def _body(rng: random.Random, kind: int) -> bytes:
             cells.pop()
         lines.append(",".join(cells))
     return ("\n".join(lines) + "\n").encode()
-
-
-def _memory() -> str | None:
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  (a folder in memory, with a name of its own)

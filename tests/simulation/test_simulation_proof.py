@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.controls import GUARDS
-from tests.simulation.runner import run, spread
+from tests.simulation.runner import play_by, run, spread
 from tests.simulation.sweep import sweep
 from tests.simulation.table import play_story
 
@@ -26,6 +26,13 @@ def test_a_thousand_stories_lose_double_and_tear_nothing() -> None:
     print(json.dumps(report.to_json()))
     assert report.wrong == {}
     assert report.counted >= 700
+
+
+def test_the_direct_way_to_moto_is_the_long_way() -> None:
+    both = [(seed, direct) for seed in range(1000, 1012) for direct in (True, False)]
+    verdicts = list(spread(play_by, both))
+    assert all(verdict.trace and not verdict.wrong for verdict in verdicts)
+    assert verdicts[::2] == verdicts[1::2]
 
 
 def test_no_single_fault_and_no_pair_on_the_publish_path_does_harm() -> None:
