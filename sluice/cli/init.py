@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -112,12 +112,27 @@ def _sniffed(dataset: str, sources: Sequence[SourceFile], folder: Path, limits: 
                 f"{source.path.name} is written in another way than {sources[0].path.name}.",
                 how="A dataset has one dialect: draft from files of one kind.",
             )
-    if {other.encoding for other, _ in found} - {"utf-8", reading.encoding}:
-        reading = next(other for other, _ in found if other.encoding != "utf-8")
+    encoding = _common_encoding(
+        {own.encoding: source.path.name for source, (own, _) in zip(sources, found, strict=True)}
+    )
     names = list(dict.fromkeys(name for _, own in found for name in own))
     everywhere = all(set(names) == set(own) for _, own in found) or reading.format == "json"
     missing: Any = "reject" if everywhere else "null"
-    return replace(reading, missing_columns=missing, unknown_columns="reject"), names
+    return replace(reading, encoding=encoding, missing_columns=missing, unknown_columns="reject"), names
+
+
+def _common_encoding(samples: Mapping[str, str]) -> str:
+    """The encoding that all samples can be read in. `samples` maps the encodings found to a sample of each."""
+    special = {encoding: name for encoding, name in samples.items() if encoding != "ascii"}
+    if special.keys() == {"latin-1", "windows-1252"}:  # the first differs in control characters only
+        return "windows-1252"
+    if len(special) > 1:
+        (one, in_one), (two, in_two) = sorted(special.items())[:2]
+        raise CommandError(
+            f"{in_one} is written in {one}, {in_two} in {two}.",
+            how="A dataset has one encoding: draft from files of one kind.",
+        )
+    return next(iter(special), "utf-8")
 
 
 def _row(column: Inferred) -> tuple[object, ...]:

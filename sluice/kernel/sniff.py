@@ -33,7 +33,7 @@ def sniff(
 ) -> tuple[Reading, list[str]]:
     """Tell how `source` is written and how its columns are named. `plan` names the dataset for messages.
 
-    Raises DataError where nothing fits.
+    The encoding is `ascii` where other samples may say which one it is. Raises DataError where nothing fits.
     """
     name = source.key.lower()
     for suffix in _PACKED:
@@ -54,8 +54,8 @@ def sniff(
 
 
 def _encoding(source: SourceFile, plan: Plan, limits: Limits) -> str:
-    """The first of the known encodings that the bytes allow; one that allows everything comes last."""
-    head, total, nuls, windows = b"", 0, 0, False
+    """The narrowest of the known encodings that the bytes allow, `ascii` among them."""
+    head, total, nuls, windows, wide = b"", 0, 0, False, False
     decoder, utf8 = codecs.getincrementaldecoder("utf-8")(), True
     for block in blocks(source, plan, limits):
         head = head or block[:4]
@@ -65,11 +65,12 @@ def _encoding(source: SourceFile, plan: Plan, limits: Limits) -> str:
                 decoder.decode(block)
             except UnicodeDecodeError:
                 utf8 = False
+        wide = wide or not block.isascii()
         windows = windows or not _WINDOWS_ONLY.isdisjoint(block)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or nuls > _UTF16_NULS * max(total, 1):
         return "utf-16"
     if utf8:
-        return "utf-8"
+        return "utf-8" if wide else "ascii"
     return "windows-1252" if windows else "latin-1"
 
 

@@ -147,6 +147,7 @@ def test_rejected_rows_are_told_by_exit_code_rule_and_raw_text(project: Path, en
     (mended,) = [project / file["file"] for file in made["files"]]
     assert mended.read_text() == "order_id,placed_on,amount\n4,2024-02-30,1.00\n5,2024-03-01,-1\n"
     assert "minimum" in mended.with_suffix(".why.txt").read_text()
+    assert run("sluice rejects orders --mend mend --json", cwd=project, env=environment).returncode == 2
     mended.write_text(mended.read_text().replace("02-30", "02-29").replace("-1\n", "1\n"))
     assert run(f"sluice put orders {mended} --json", cwd=project, env=environment).returncode == 0
     closed = json.loads(run("sluice rejects orders --json", cwd=project, env=environment).stdout)

@@ -67,9 +67,10 @@ def test_fitting_a_table_twice_makes_no_second_commit(endpoint: str) -> None:
     world.load(world.put("a.csv", csv((1, JANUARY, 5))))
     world.plan = second(world.plan)
     world.load(world.put("b.csv", csv((2, JANUARY, 5))))
-    schemas = len(table_of(world).metadata.schemas)
-    world.load(world.put("c.csv", csv((3, JANUARY, 5))))
-    assert len(table_of(world).metadata.schemas) == schemas
+    fitted = table_of(world)
+    world.ingest(world.put("c.csv", csv((3, JANUARY, 5))))
+    world.claim()
+    assert table_of(world).metadata_location == fitted.metadata_location
 
 
 def test_without_an_id_a_renamed_property_is_a_new_column_beside_the_old_one(endpoint: str) -> None:
@@ -90,6 +91,25 @@ def test_only_a_major_version_drops_a_column(endpoint: str, version: str, left: 
     world.load(world.put("b.csv", csv((2, JANUARY, 6))))
     assert [name for name, _ in columns_of(world)] == left
     assert world.ids() == [1, 2]
+
+
+def test_a_table_that_never_said_who_shaped_it_loses_no_column(endpoint: str) -> None:
+    world = World(endpoint)
+    world.load(world.put("a.csv", csv((1, JANUARY, 5))))
+    with table_of(world).transaction() as transaction:
+        transaction.remove_properties("sluice.contract")
+    ignoring = replace(ITEMS.reading, unknown_columns="ignore")
+    world.plan = replace(ITEMS, version="2.0.0", columns=ITEMS.columns[:2], reading=ignoring)
+    world.load(world.put("b.csv", csv((2, JANUARY, 6))))
+    assert [name for name, _ in columns_of(world)] == ["id", "day", "amount"]
+
+
+def test_contract_versions_are_compared_as_numbers(endpoint: str) -> None:
+    world = World(endpoint, replace(with_ids(ITEMS), version="1.9.0"))
+    world.load(world.put("a.csv", csv((1, JANUARY, 5))))
+    world.plan = second(world.plan, "1.10.0")
+    world.load(world.put("b.csv", csv((2, JANUARY, 6))))
+    assert [name for name, _ in columns_of(world)] == ["id", "day", "note", "quantity"]
 
 
 def test_a_worker_with_an_older_contract_reshapes_nothing(endpoint: str) -> None:

@@ -30,6 +30,7 @@ def run(*arguments: str) -> Result:
 
 def test_a_released_contract_is_what_the_next_one_is_compared_with(contract: Path) -> None:
     assert "nothing to compare with" in run().stdout
+    assert "nothing to compare with" in run().stdout  # looking records nothing
     assert run("--release").exit_code == 0
     assert "orders: no change" in run().stdout
     contract.write_text(CONTRACT + "      - name: note\n        logicalType: string\n")
@@ -51,3 +52,10 @@ def test_what_breaks_readers_is_refused_until_the_major_version_says_it(contract
     contract.write_text(renamed.replace("version: 1.0.0", "version: 2.0.0"))
     assert run().exit_code == 0
     assert load_project(contract.parents[1]).plans["orders"].version == "2.0.0"
+
+
+@pytest.mark.usefixtures("contract")
+def test_a_dataset_without_a_contract_is_named() -> None:
+    refused = run("parcels")
+    assert refused.exit_code == 2
+    assert "There is no contract contracts/parcels.odcs.yaml" in refused.output

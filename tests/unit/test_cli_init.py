@@ -87,6 +87,37 @@ def test_a_file_of_no_text_is_refused_and_nothing_is_written(folder: Path) -> No
     assert not (folder / "contracts").exists()
 
 
+def test_samples_without_a_row_are_no_samples(folder: Path) -> None:
+    (folder / "empty.csv").write_text("a,b\n")
+    refused = run("init", "orders", "empty.csv")
+    assert refused.exit_code == 2
+    assert "No row could be read" in refused.output
+    assert not (folder / "contracts").exists()
+
+
+def test_samples_whose_encodings_go_together_are_drafted_in_the_widest(folder: Path) -> None:
+    (folder / "plain.csv").write_text("id,city\n1,Rom\n")
+    (folder / "umlaut.csv").write_bytes("id,city\n2,Köln\n".encode("latin-1"))
+    (folder / "euro.csv").write_bytes("id,city\n3,€town\n".encode("windows-1252"))
+    made = answer(run("init", "cities", "plain.csv", "umlaut.csv", "euro.csv", "--json"))
+    assert (made["rows_read"], made["refused"]) == (3, [])
+    assert 'encoding: "windows-1252"' in (folder / "contracts" / "cities.odcs.yaml").read_text(encoding="utf-8")
+
+
+def test_samples_in_encodings_that_exclude_each_other_are_refused_by_name(folder: Path) -> None:
+    (folder / "new.csv").write_text("id,city\n1,Köln\n", encoding="utf-8")
+    (folder / "old.csv").write_bytes("id,city\n2,Köln\n".encode("latin-1"))
+    refused = run("init", "cities", "new.csv", "old.csv")
+    assert refused.exit_code == 2
+    assert "old.csv is written in latin-1, new.csv in utf-8" in refused.output
+
+
+def test_what_stands_in_a_comment_of_a_draft_stays_there(folder: Path) -> None:
+    (folder / "odd\nschema: [].csv").write_text("id\n1\n")
+    assert run("init", "odd", "odd\nschema: [].csv").exit_code == 0
+    assert run("check", "odd", "odd\nschema: [].csv").exit_code == 0
+
+
 _CELLS = st.sampled_from([
     *("", "NA", "0", "007", "-3", "1.50", "2e5", "true", "2024-02-29", "31/12/2024"),
     *("01/02/2024", "x", "ü", "a;b", "12:30", " "),

@@ -60,6 +60,15 @@ def test_few_values_are_an_enumeration_only_where_each_stands_there_often() -> N
     often, seldom = profile(rows=500, distinct=2, values=("a", "b")), profile(rows=30, distinct=2, values=("a", "b"))
     columns, _ = infer_columns([often, seldom])
     assert [column.values for column in columns] == [("a", "b"), ()]
+    (short,), _ = infer_columns([profile(rows=90, distinct=2, values=("a", "b"))])
+    assert short.values == ()
+
+
+def test_whole_numbers_are_not_negative_only_where_many_rows_say_so() -> None:
+    whole = ("int", "long")
+    many, one = profile(fits=whole), profile(fits=whole, least=dict.fromkeys(whole, "-1"))
+    columns, _ = infer_columns([many, one, profile(fits=whole, rows=90)])
+    assert [column.not_negative for column in columns] == [True, False, False]
 
 
 def test_names_of_a_file_become_names_of_columns_each_once() -> None:
