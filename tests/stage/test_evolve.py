@@ -12,6 +12,7 @@ from sluice.contract.plan import Column, Plan
 from sluice.errors import ContractError
 from tests.stage.core_world import ITEMS, MERGED, World, csv
 from tests.stage.moto_server import moto_server
+from tests.unit.contract_case import compiled
 
 JANUARY, FEBRUARY = "2024-01-10", "2024-02-10"
 NOTE = Column(name="note", source="note", type="string", cast='"note"')
@@ -123,6 +124,18 @@ def test_a_worker_with_an_older_contract_reshapes_nothing(endpoint: str) -> None
     with pytest.raises(ContractError, match=r"contract 1.0.0 is older than 1.1.0"):
         world.claim()
     assert columns_of(world) == shape
+
+
+def test_a_column_comes_before_nested_ones_that_stay_as_they_are(endpoint: str) -> None:
+    identity = {"name": "id", "logicalType": "integer"}
+    tags = {"name": "tags", "logicalType": "array", "items": {"logicalType": "string"}}
+    world = World(endpoint, compiled([identity, tags], format="json"))
+    world.load(world.put("a.json", '{"id": 1, "tags": ["a"]}\n'))
+    note = {"name": "note", "logicalType": "string"}
+    wider = compiled([identity, note, tags], format="json", missingColumns="null")
+    world.plan = replace(wider, version="1.1.0")
+    world.load(world.put("b.json", '{"id": 2, "note": "n", "tags": ["b"]}\n'))
+    assert world.rows() == [(1, None, ["a"]), (2, "n", ["b"])]
 
 
 def test_a_type_that_no_promotion_reaches_is_refused_with_the_way_out(endpoint: str) -> None:
