@@ -17,7 +17,7 @@ from sluice.kernel.protect import hashes, shielded, stored
 from sluice.kernel.records import Records
 
 # Columns of an examined record beside the plan's columns and the provenance columns.
-RAW = "_sluice_raw"  # the record as it stood; may be NULL where it is accepted
+RAW = "_sluice_raw"  # the record as it stood, where it was asked for
 BAD = "_sluice_bad"  # whether the record is rejected
 GIVEN = "_sluice_given"  # what a rejected record was made of, as JSON (`explain`); NULL if it is accepted
 
@@ -42,43 +42,29 @@ class Check:
 
 
 def examined(
-    records: Records, plan: Plan, source: SourceFile, *, run_id: str, every_text: bool, salt: str | None = None
+    records: Records, plan: Plan, source: SourceFile, *, run_id: str, with_text: str, salt: str | None = None
 ) -> tuple[str, dict[str, Any]]:
     """Return SQL and parameters of the examined records: plan columns, provenance, RAW, BAD, GIVEN.
 
-    RAW is there with `every_text` only, which is dear. `salt` is that of hashes.
+    RAW is there where `with_text` holds, which is SQL over a typed record: to write all texts is dear. `salt` is that
+    of hashes.
     """
-    records, columns = shielded(records, plan), (*plan.columns, *plan.omitted)
-    flags = {name: f"_sluice_given_{number}" for number, name in enumerate(cast_sources(plan))}
-    own = ["_sluice_row", "_sluice_fault", *records.columns]
-    cells = [f"{nulled(cell, plan, _bound_nulls(plan))} AS {quote(name)}" for name, cell in records.cells.items()]
-    cells += [f"NULL::VARCHAR AS {quote(name)}" for name in flags if name not in records.cells]
-    listed = checks(plan, lambda column: flags[column.source or ""])
-    casted = [f"{quote(name)} IS NOT NULL AS {flag}" for name, flag in flags.items()]
-    casted += [f"{column.cast} AS {quote(column.name)}" for column in columns if column.source is not None]
-    derived = [f"{column.cast} AS {quote(column.name)}" for column in columns if column.source is None]
+    records = shielded(records, plan)
+    listed = checks(plan, lambda column: _given_flags(plan)[column.source or ""])
     result = [stored(column) for column in plan.columns]
     result += [f"{_PROVENANCE_SQL[name]} AS {name}" for name, _ in PROVENANCE]
     result += [
-        f"{records.raw if every_text else 'NULL::VARCHAR'} AS {RAW}",
+        f"CASE WHEN {with_text} THEN {records.raw} END AS {RAW}",
         BAD,
         f"CASE WHEN {BAD} THEN {_given(records, plan, listed)} END AS {GIVEN}",
     ]
     sql = f"""
-    WITH records AS ({records.sql}
-    ), cells AS (
-        SELECT {_lines([*own, *cells])} FROM records
-    ), casted AS (
-        SELECT {_lines([*own, *casted])} FROM cells
-    ), typed AS (
-        SELECT {_lines(["*", *derived])} FROM casted
-    ), judged AS (
+    {_typed(records, plan)}, judged AS (
         SELECT *, NOT coalesce({_all(_conditions(listed))}, true) AS {BAD} FROM typed
     )
     SELECT {_lines(result)} FROM judged"""
     return sql, {
-        **records.parameters,
-        **{f"null_{number}": text for number, text in enumerate(plan.reading.null_texts)},
+        **_reading_parameters(records, plan),
         "load_id": source.load_id,
         "object_key": source.key,
         "version_id": source.version_id,
@@ -87,6 +73,41 @@ def examined(
         "run_id": run_id,
         **({"salt": salt} if hashes(plan) else {}),
     }
+
+
+def typed_keys(records: Records, plan: Plan) -> tuple[str, dict[str, Any]]:
+    """Return SQL and parameters of the primary keys of all records, sound or not; nothing else is computed."""
+    keys = _lines([quote(name) for name in plan.primary_key])
+    return f"{_typed(records, plan)} SELECT {keys} FROM typed", _reading_parameters(records, plan)
+
+
+def _typed(records: Records, plan: Plan) -> str:
+    """Return the WITH clause of `typed`: the records' own columns, flags of what is given, and all typed columns."""
+    columns, flags = (*plan.columns, *plan.omitted), _given_flags(plan)
+    own = ["_sluice_row", "_sluice_fault", *records.columns]
+    cells = [f"{nulled(cell, plan, _bound_nulls(plan))} AS {quote(name)}" for name, cell in records.cells.items()]
+    cells += [f"NULL::VARCHAR AS {quote(name)}" for name in flags if name not in records.cells]
+    casted = [f"{quote(name)} IS NOT NULL AS {flag}" for name, flag in flags.items()]
+    casted += [f"{column.cast} AS {quote(column.name)}" for column in columns if column.source is not None]
+    derived = [f"{column.cast} AS {quote(column.name)}" for column in columns if column.source is None]
+    return f"""WITH records AS ({records.sql}
+    ), cells AS (
+        SELECT {_lines([*own, *cells])} FROM records
+    ), casted AS (
+        SELECT {_lines([*own, *casted])} FROM cells
+    ), typed AS (
+        SELECT {_lines(["*", *derived])} FROM casted
+    )"""
+
+
+def _given_flags(plan: Plan) -> dict[str, str]:
+    """Return the names of flags, by source column: whether its cell holds a text."""
+    return {name: f"_sluice_given_{number}" for number, name in enumerate(cast_sources(plan))}
+
+
+def _reading_parameters(records: Records, plan: Plan) -> dict[str, Any]:
+    nulls = {f"null_{number}": text for number, text in enumerate(plan.reading.null_texts)}
+    return {**records.parameters, **nulls}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,4 +65,4 @@ def repeated_entries(plan: Plan) -> str:
     entry = f"""
         CAST(1 AS INTEGER) AS ordinal, {literal(key)} AS "column", 'primaryKey' AS "rule", {reason} AS reason,
         {value} AS "value", _sluice_raw AS raw"""
-    return f"SELECT {_ORIGIN.format(entry=entry, contract='_sluice_contract')} FROM repeated"
+    return f"SELECT {_ORIGIN.format(entry=entry, contract=literal(plan.version))} FROM repeated"

@@ -11,15 +11,17 @@ from typing import NoReturn
 import duckdb
 
 from sluice.contract.plan import PROVENANCE, Plan
-from sluice.contract.sql import quote
+from sluice.contract.sql import literal, quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
 from sluice.kernel.examine import BAD, EXAMINED_TEXTS, GIVEN, RAW, Texts, examined, needs_texts, texts
 from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
 from sluice.kernel.protect import checked_salt
 from sluice.kernel.read import Attempt, attempts
+from sluice.kernel.records import Records
 from sluice.kernel.rejects import Refusals
 from sluice.kernel.session import session
+from sluice.kernel.suspects import is_suspect, look_ahead
 from sluice.kernel.write import Query, write
 
 Progress = Callable[[str, int], None]
@@ -87,7 +89,7 @@ def examine(
     """
     for attempt in attempts(connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names):
         sql, parameters = examined(
-            attempt.records, plan, source, run_id=run_id, every_text=needs_texts(plan), salt=salt
+            attempt.records, plan, source, run_id=run_id, with_text=literal(needs_texts(plan)), salt=salt
         )
         try:
             (rows,) = connection.execute(f"INSERT INTO examined {sql}", parameters).fetchone() or (0,)
@@ -160,14 +162,8 @@ class _Task:
 
     def _pass_through(self, source: SourceFile, scratch: Path, out: Path) -> Outcome:
         for attempt in attempts(self.connection, source, self.plan, scratch=scratch, limits=self.limits):
-            examination = examined(
-                attempt.records, self.plan, source, run_id=self.run_id, every_text=False, salt=self.salt
-            )
-            relation = _with_constants(self.connection, examination, source, self.run_id)
             try:
-                outcome = self._write(
-                    relation, [source.load_id], out, original=texts(attempt.records, self.plan, source)
-                )
+                outcome = self._write_ahead(attempt.records, source, out)
             except duckdb.InvalidInputException:  # as in `examine`
                 if attempt.last:
                     _give_up(attempt, source)
@@ -177,6 +173,15 @@ class _Task:
             shutil.rmtree(out)
         raise RuntimeError(f"load {source.load_id}: no reader accounts for all records")
 
+    def _write_ahead(self, records: Records, source: SourceFile, out: Path) -> Outcome:
+        """Write the records of one object, those aside that repeat keys, if it seems that some do."""
+        ahead = look_ahead(self.connection, records, self.plan)
+        with_text = is_suspect(self.plan) if ahead else "false"
+        found = examined(records, self.plan, source, run_id=self.run_id, with_text=with_text, salt=self.salt)
+        relation = _with_constants(self.connection, found, source, self.run_id)
+        original = texts(records, self.plan, source)
+        return self._write(relation, [source.load_id], out, original=original, suspects_have_texts=ahead)
+
     def _write(
         self,
         records: Query,
@@ -185,12 +190,14 @@ class _Task:
         *,
         original: Texts,
         refusals: Refusals = (),
+        suspects_have_texts: bool = False,
     ) -> Outcome:
         return write(
             self.connection,
             records,
             self.plan,
             original=original,
+            suspects_have_texts=suspects_have_texts,
             loads=loads,
             refusals=refusals,
             run_id=self.run_id,

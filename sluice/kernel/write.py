@@ -1,7 +1,8 @@
 """From examined records to files and accounts: one pass over the records, then only over what they became.
 
-Accepted records go straight to their final form. The others go to files aside, in the same pass; keys are compared and
-rejects and accounts are made from the files. The records are a relation: what it reads is no matter here.
+Accepted records go straight to their final form. The others go to files aside, in the same pass, and so do those that
+may repeat a key, if it is known who may (`suspects`); keys are compared and rejects and accounts are made from the
+files. The records are a relation: what it reads is no matter here.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import duckdb
 from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import literal, quote
 from sluice.kernel.account import summaries
-from sluice.kernel.examine import BAD, GIVEN, Texts, rejects_repeats
+from sluice.kernel.examine import BAD, GIVEN, RAW, Texts, rejects_repeats
 from sluice.kernel.explain import explained
 from sluice.kernel.outcome import Outcome, OutputFile
 from sluice.kernel.partition import Written, partition_expressions, write_parquet
@@ -26,9 +27,12 @@ from sluice.kernel.unique import take_out
 
 Query = tuple[str, Mapping[str, Any]]  # a SELECT and its parameters
 
-# A rejected record goes aside in the columns of an accepted one: what it carries takes the place of this provenance
-# column, which says the same for every record.
+# A record goes aside in the columns of an accepted one: what it carries takes the place of this provenance column,
+# which says the same for every record.
 _CARRIER = "_sluice_contract"
+
+_WAY = "_sluice_way"  # where a record goes
+_ACCEPTED, _SUSPECT, _REJECTED = "0", "1", "2"
 
 
 def write(
@@ -37,6 +41,7 @@ def write(
     plan: Plan,
     *,
     original: Texts,
+    suspects_have_texts: bool = False,
     loads: Sequence[str],
     refusals: Refusals,
     run_id: str,
@@ -47,30 +52,38 @@ def write(
     """Write `records` below the folder `out` and account for them.
 
     They have the columns of `examined`, and all records of one load and primary key must be among them. `original`
-    finds the texts of records; it is asked only where repeated keys are rejects and there are some.
+    finds the texts of records; it is asked only where repeated keys are rejects and there are some. With
+    `suspects_have_texts` only records with a RAW can repeat a key, and few have one: only they are judged for it.
     `loads` are the load ids in the order of the summaries; `refusals` those whose objects could not be read at all.
     """
-    good, aside = _sort(connection, records, plan, folder=out / "data", field_ids=field_ids)
+    good, suspects, aside = _sort(
+        connection, records, plan, with_suspects=suspects_have_texts, folder=out / "data", field_ids=field_ids
+    )
     entries = [REFUSALS]
     if plan.unique:
         unique = out / "data" / "unique"
         good, taken = take_out(connection, good, plan, original=original, folder=unique, field_ids=field_ids)
         entries += taken
-    repeats = find_repeats(connection, good, plan)
+    judged = good
+    if suspects_have_texts:
+        judged, original = suspects, _carried(suspects)
+    repeats = find_repeats(connection, judged, plan)
     create_refusals(connection, plan, refusals, run_id)
     if aside:
         _create_broken(connection, aside, plan)
         entries.append(broken_entries(plan))
     if repeats and rejects_repeats(plan):
-        _create_repeated(connection, original, good, plan)
+        _create_repeated(connection, original, judged, plan)
         entries.append(repeated_entries(plan))
-    if repeats:
+    if suspects:
+        good += _cleared(connection, suspects, plan, folder=out / "data" / "cleared", field_ids=field_ids)
+    elif repeats:
         good = without(connection, good, plan, folder=out / "data" / "unrepeated", field_ids=field_ids)
     rejects = write_parquet(connection, " UNION ALL ".join(entries), folder=out / "rejects", field_ids=reject_field_ids)
     accounts = summaries(connection, plan, loads, refusals, good=good, rejects=rejects, broken=bool(aside))
     if plan.checks:
         accounts = measured(connection, good, plan, accounts)
-    for file in aside:
+    for file in (*suspects, *aside):
         file.path.unlink()
     data = [OutputFile(path=file.path, kind="data", rows=file.rows) for file in good]
     return Outcome(
@@ -84,25 +97,55 @@ def _sort(
     records: Query,
     plan: Plan,
     *,
+    with_suspects: bool,
     folder: Path,
     field_ids: Mapping[str, int] | None,
-) -> tuple[tuple[Written, ...], list[Written]]:
-    """Write accepted records by partition and the others aside; return both kinds of files."""
+) -> tuple[tuple[Written, ...], ...]:
+    """Write accepted records by partition, suspects aside, and rejected records aside; return the files of each."""
+    carried = f"{GIVEN}, {RAW}" if with_suspects else GIVEN
+    suspect = f"WHEN {RAW} IS NOT NULL THEN {_SUSPECT}" if with_suspects else ""
+    way = f"CASE WHEN {BAD} THEN {_REJECTED} {suspect} ELSE {_ACCEPTED} END"
     columns = [quote(column.name) for column in plan.columns]
-    columns += [f"coalesce({GIVEN}, {name}) AS {name}" if name == _CARRIER else name for name, _ in PROVENANCE]
-    query = f"SELECT {', '.join(columns)}, {BAD} FROM ({records[0]})"
-    partitions = [f"CASE WHEN NOT {BAD} THEN {part} END" for part in partition_expressions(plan)]
+    columns += [f"coalesce({carried}, {name}) AS {name}" if name == _CARRIER else name for name, _ in PROVENANCE]
+    query = f"SELECT {', '.join(columns)}, {way} AS {_WAY} FROM ({records[0]})"
+    partitions = [f"CASE WHEN {_WAY} = {_ACCEPTED} THEN {part} END" for part in partition_expressions(plan)]
     files = write_parquet(
         connection,
         query,
         folder=folder,
         parameters=records[1],
-        partitions=[*partitions, BAD],
-        hidden=[BAD],
+        partitions=[*partitions, _WAY],
+        hidden=[_WAY],
         field_ids=field_ids,
     )
-    aside = [file for file in files if file.partition[-1] == "true"]
-    return tuple(file for file in files if file not in aside), aside
+    ways = (_ACCEPTED, _SUSPECT, _REJECTED)
+    return tuple(tuple(file for file in files if file.partition[-1] == way) for way in ways)
+
+
+def _carried(suspects: Sequence[Written]) -> Texts:
+    """Return where the texts of suspects are: in the files that they went to."""
+    return Texts(relation=f"SELECT * FROM {scan(suspects)}", text=_CARRIER)
+
+
+def _cleared(
+    connection: duckdb.DuckDBPyConnection,
+    suspects: Sequence[Written],
+    plan: Plan,
+    *,
+    folder: Path,
+    field_ids: Mapping[str, int] | None,
+) -> tuple[Written, ...]:
+    """Write the suspects that are not in `repeats` as the accepted records that they are."""
+    names = [quote(column.name) for column in plan.columns]
+    names += [f"{literal(plan.version)} AS {name}" if name == _CARRIER else name for name, _ in PROVENANCE]
+    relation = f"{scan(suspects, places=True)} ANTI JOIN repeats USING (filename, file_row_number)"
+    return write_parquet(
+        connection,
+        f"SELECT {', '.join(names)} FROM {relation}",
+        folder=folder,
+        partitions=partition_expressions(plan),
+        field_ids=field_ids,
+    )
 
 
 def _create_broken(connection: duckdb.DuckDBPyConnection, aside: Sequence[Written], plan: Plan) -> None:
@@ -111,10 +154,9 @@ def _create_broken(connection: duckdb.DuckDBPyConnection, aside: Sequence[Writte
 
 
 def _create_repeated(
-    connection: duckdb.DuckDBPyConnection, original: Texts, good: Sequence[Written], plan: Plan
+    connection: duckdb.DuckDBPyConnection, original: Texts, judged: Sequence[Written], plan: Plan
 ) -> None:
-    """Make the table `repeated`: the records of `repeats` with key, provenance and text, which no file holds."""
-    listed = ", ".join(literal(str(file.path)) for file in good)
+    """Make the table `repeated`: the records of `repeats` with key, provenance and text."""
     names = ", ".join([*map(quote, plan.primary_key), *(name for name, _ in PROVENANCE)])
     connection.execute(
         f"""
@@ -123,7 +165,7 @@ def _create_repeated(
         {original.of("repeats")}
     ), records AS (
         SELECT {names}
-        FROM read_parquet([{listed}], hive_partitioning = false, filename = true, file_row_number = true)
+        FROM {scan(judged, places=True)}
         SEMI JOIN repeats USING (filename, file_row_number)
     )
     SELECT * FROM records LEFT JOIN texts USING (_sluice_load, _sluice_row)""",

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sluice.contract.plan import Plan, Reading, Rule
+from sluice.kernel import transform as transform_module
 from sluice.kernel.outcome import Limits
 from sluice.kernel.read import attempts
 from sluice.kernel.session import session
@@ -31,7 +33,8 @@ TEXTS = st.one_of(
     st.dates(date(1900, 1, 1), date(2100, 1, 1)).map(str),
     st.decimals(-99, 99, places=2).map(str),
 )
-ROWS = st.lists(st.lists(TEXTS, min_size=4, max_size=4), max_size=8)
+KEYS = st.one_of(st.sampled_from(["1", "+1", "01", "2", "NA", ""]), TEXTS)
+ROWS = st.lists(st.tuples(KEYS, TEXTS, TEXTS, TEXTS).map(list), max_size=8)
 
 
 def things(mode: str, **reading: Any) -> Plan:
@@ -88,12 +91,14 @@ def written(rows: list[list[str]], delimiter: str, line_end: str, *, always: boo
     delimiter=st.sampled_from([",", ";", "\t"]),
     line_end=st.sampled_from(["\n", "\r\n"]),
     always=st.booleans(),
+    large=st.booleans(),
 )
 def test_each_row_is_accepted_or_rejected_or_superseded_as_plain_python_says(
-    rows: list[list[str]], mode: str, delimiter: str, line_end: str, always: bool
+    rows: list[list[str]], mode: str, delimiter: str, line_end: str, *, always: bool, large: bool
 ) -> None:
     text = written([["id", "day", "amount", "note"], *rows], delimiter, line_end, always=always)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transform_module, "_LARGE", 1 if large else 1 << 30)
         case = run(Path(folder), text, things(mode, delimiter=delimiter))
         accepted, rejects = case.rows("_sluice_row, id, day, amount, note"), case.rejects()
     good: dict[int, tuple[Any, ...]] = {}
