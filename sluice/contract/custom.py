@@ -27,7 +27,7 @@ OBJECT_OPTIONS = frozenset(
     {
         *("mode", "onDelete", "sequenceBy", "maxRejectShare", "budget", "protect"),
         *("format", "delimiter", "quote", "escape", "recordEnd", "header", "headerLines", "skipLines", "skipFooter"),
-        *("comment", "encoding", "compression", "nullTexts", "blanks", "raggedRows"),
+        *("comment", "encoding", "compression", "nullTexts", "blanks", "raggedRows", "strayQuotes"),
         *("unknownColumns", "extraColumn", "missingColumns"),
         *SPELLING_OPTIONS,
     }

@@ -72,6 +72,7 @@ class Reading:
     comment: str = ""  # records that begin with it are none
     blanks: Literal["keep", "trim"] = "keep"  # spaces and tabs around names and cells
     ragged_rows: Literal["reject", "fill"] = "reject"
+    stray_quotes: Literal["lone", "text", "reject"] = "lone"  # which quotes in cells that are not quoted are text
     encoding: str = "utf-8"
     compression: str = "auto"  # by suffix: .gz .zst .bz2 .zip; or none, gzip, zstd, bzip2, zip
     null_texts: tuple[str, ...] = ("",)

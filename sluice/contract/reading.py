@@ -44,7 +44,8 @@ _TEXT_WORDS = frozenset({"encoding"})
 _SHEET_WORDS = frozenset({"skipLines"})
 _CSV_WORDS = frozenset(
     {
-        *("delimiter", "quote", "escape", "recordEnd", "header", "headerLines", "skipFooter", "comment", "raggedRows"),
+        *("delimiter", "quote", "escape", "strayQuotes", "recordEnd", "header", "headerLines", "skipFooter", "comment"),
+        "raggedRows",
         *SPELLING_OPTIONS,
     }
 )
@@ -84,6 +85,7 @@ def read_reading(custom: Custom, servers: Sequence[Server] | None) -> Reading:
         comment=_mark(custom, "comment", "", empty=True),
         blanks=custom.choice("blanks", "keep", ("keep", "trim")),
         ragged_rows=custom.choice("raggedRows", "reject", ("reject", "fill")),
+        stray_quotes=custom.choice("strayQuotes", "lone", ("lone", "text", "reject")),
         encoding=_known(custom, servers, "encoding", "utf-8", ENCODINGS),
         compression=custom.choice("compression", "auto", COMPRESSIONS),
         null_texts=custom.texts("nullTexts", _NULL_TEXTS.get(form, ("",))),
@@ -113,6 +115,8 @@ def _refuse_ambiguous(custom: Custom, reading: Reading) -> None:
                 raise custom.source(name).error(
                     f"{name} {mark!r} and {other} {character!r} are not told apart", "change one of them"
                 )
+    if not reading.quote and "strayQuotes" in custom.values:
+        raise custom.source("strayQuotes").error("strayQuotes has no effect without a quote character", "remove it")
     if reading.comment and reading.comment.startswith(reading.delimiter):
         raise custom.source("comment").error("a comment begins with the delimiter", "change one of them")
     if reading.record_end in reading.delimiter:

@@ -18,7 +18,7 @@ from typing import IO
 from sluice.contract.plan import Plan, Reading
 from sluice.errors import DataError
 from sluice.kernel.outcome import Limits
-from sluice.kernel.tokens import AFTER, BLANKS, OPEN, FaultError, Tokens, content
+from sluice.kernel.tokens import AFTER, BLANKS, OPEN, FaultError, StrayError, Tokens, content
 
 _NO_LIMIT = (1 << 31) - 1
 _BLOCK = 1 << 16
@@ -168,14 +168,17 @@ def _split(lines: _Lines, reading: Reading) -> Iterator[Record]:
     careful = Tokens(lines, reading)
     quick = _quick(lines, reading)
     marks = (f" {reading.quote}", f"{reading.quote} ") if quick and reading.quote else ()
+    astray = reading.quote if quick and reading.stray_quotes != "text" else ""
     while True:
         lines.begin()
         if reading.comment and _skip_comment(lines, reading.comment):
             continue
         try:
-            cells, fault = _read(lines, quick, careful, marks), ""
+            cells, fault = _read(lines, quick, careful, marks, astray), ""
         except StopIteration:
             return
+        except StrayError as error:
+            cells, fault = [], str(error)
         except (FaultError, csv.Error) as error:
             several = len(lines.taken) > 1
             lines.give_back_all_but_first()
@@ -192,16 +195,22 @@ def _skip_comment(lines: _Lines, comment: str) -> bool:
     return False
 
 
-def _read(lines: _Lines, quick: Iterator[list[str]] | None, careful: Tokens, marks: Sequence[str]) -> list[str]:
-    """Read one record; again, where a blank stands beside a quote: there the csv module differs from DuckDB."""
+def _read(
+    lines: _Lines, quick: Iterator[list[str]] | None, careful: Tokens, marks: Sequence[str], astray: str
+) -> list[str]:
+    """Read one record; again, where a blank stands beside a quote: there the csv module differs from DuckDB.
+
+    Also where a cell holds a quote, `astray`, which may stand where none should.
+    """
     if quick is None:
         return next(careful)
-    failure = None
+    failure, cells = None, list[str]()
     try:
         cells = next(quick)
     except (FaultError, csv.Error) as error:
         failure = error
-    if any(mark in line for line in lines.taken for mark in marks):
+    again = not failure and astray and any(astray in cell for cell in cells)
+    if again or any(mark in line for line in lines.taken for mark in marks):
         lines.give_back()
         return next(careful)
     if failure:

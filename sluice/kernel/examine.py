@@ -204,7 +204,7 @@ def _given(records: Records, plan: Plan, listed: Sequence[Check]) -> str:
     carried = {
         "raw": records.raw,
         "fault": "_sluice_fault",
-        "fault_rule": literal(records.fault),
+        "fault_rule": records.fault_rule,
         "cells": f"[{', '.join(shown.get(name, 'NULL::VARCHAR') for name in cast_sources(plan))}]",
         "sound": f"[{', '.join(verdicts)}]",
     }

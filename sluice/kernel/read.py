@@ -19,9 +19,10 @@ from sluice.kernel.documents import documents
 from sluice.kernel.header import positions, sources, unknown_positions
 from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.portions import Portion, portions
-from sluice.kernel.records import NO_TEXT, TAKEN, Records, csv_records
+from sluice.kernel.records import NO_TEXT, TAKEN, Records, csv_records, repeatable
 from sluice.kernel.rewrite import rewritten
 from sluice.kernel.sheets import sheet_records
+from sluice.kernel.split import no_strays
 from sluice.kernel.text import Text, empty_lines, last_lines, prepare
 
 _LONG_DELIMITER = 4  # bytes; DuckDB refuses longer ones
@@ -69,7 +70,10 @@ def attempts(
             named, found = sheet_records(source, plan, limits=limits)
             cells, extras = positions(named, plan, key=source.key), unknown_positions(named, plan)
             width = len(named)
-            yield Attempt(rewritten(found, target, width=width, cells=cells, extras=extras, first_row=first_row))
+            again = repeatable(named, plan.reading)
+            yield Attempt(
+                rewritten(found, target, width=width, cells=cells, extras=extras, first_row=first_row, repeated=again)
+            )
         case "json":
             text = prepare(source, plan, scratch=scratch, limits=limits)
             wanted = sources(plan)
@@ -109,20 +113,41 @@ def _delimited(
             csv_records,
             text,
             plan,
-            width=width,
+            names=names,
             cells=cells,
             extras=extras,
             first_row=first_row,
             header=header,
             skip_lines=skip_lines,
         )
-        if several := portions(text, target.with_name("portions"), threads=limits.threads):
-            yield Attempt(fast(above=above, portions=several), _EachLine(text, reading, above, several), last=False)
-            rmtree(target.with_name("portions"))
-        yield Attempt(fast(), _Lines(text, reading, above, fast()), last=False)
+        folder = target.with_name("portions")
+        yield from _fast(text, reading, fast, above=above, folder=folder, threads=limits.threads)
+        if reading.stray_quotes != "text" and text.quotes and no_strays(text.path, reading, above=above):
+            proven = partial(fast, proven=True)
+            yield from _fast(text, reading, proven, above=above, folder=folder, threads=limits.threads)
     found = islice(records(text.path, plan, limits, key=source.key, skip_lines=skip_lines), header, None)
-    fill = reading.ragged_rows == "fill"
-    yield Attempt(rewritten(found, target, width=width, cells=cells, extras=extras, first_row=first_row, fill=fill))
+    yield Attempt(
+        rewritten(
+            found,
+            target,
+            width=width,
+            cells=cells,
+            extras=extras,
+            first_row=first_row,
+            repeated=repeatable(names, reading),
+            fill=reading.ragged_rows == "fill",
+        )
+    )
+
+
+def _fast(
+    text: Text, reading: Reading, fast: Callable[..., Records], *, above: int, folder: Path, threads: int
+) -> Iterator[Attempt]:
+    """DuckDB's own reader, on portions of the file side by side, then on all of it."""
+    if several := portions(text, folder, threads=threads):
+        yield Attempt(fast(above=above, portions=several), _EachLine(text, reading, above, several), last=False)
+        rmtree(folder)
+    yield Attempt(fast(), _Lines(text, reading, above, fast()), last=False)
 
 
 def is_plain(text: Text, reading: Reading) -> bool:

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sluice.contract.plan import EXTRA, Plan
-from sluice.contract.sql import quote
+from sluice.contract.plan import EXTRA, Plan, Reading
+from sluice.contract.sql import literal, quote
 from sluice.kernel.portions import Portion
 from sluice.kernel.text import Text
+from sluice.kernel.tokens import AFTER, OPEN, PAIR, STRAY
 
 # An unquoted cell that reads as NULL. DuckDB needs one; this one keeps '' apart from a cell that is not there.
 NO_TEXT = "\x1d\x1e\x1fsluice\x1f\x1e\x1d"
 
-
+REPEATED = "expected a row, got the names of the columns"
+_FAULT_RULES = {**dict.fromkeys((OPEN, AFTER, STRAY, PAIR), "row.quotes"), REPEATED: "row.header"}
 TAKEN = "_sluice_taken"  # the column of a relation that holds unknown columns
 
 
@@ -28,7 +30,8 @@ class Records:
 
     Its columns are `_sluice_row` (1 for the first record), `_sluice_fault` (what is expected and what was found; NULL
     where the record has the right shape) and `columns`. `cells` maps source columns to VARCHAR expressions over them,
-    and `raw` is one, too: the record as text. A record with a fault breaks the rule `fault`.
+    and `raw` is one, too: the record as text. A record with a fault breaks the rule `fault`, unless the fault has a
+    rule of its own.
     """
 
     sql: str
@@ -37,6 +40,12 @@ class Records:
     cells: Mapping[str, str]
     raw: str
     fault: str = "row.fields"
+
+    @property
+    def fault_rule(self) -> str:
+        """SQL of the rule that a record with a fault breaks."""
+        whens = " ".join(f"WHEN {literal(fault)} THEN {literal(rule)}" for fault, rule in _FAULT_RULES.items())
+        return f"CASE _sluice_fault {whens} ELSE {literal(self.fault)} END"
 
 
 def cell_names(width: int) -> list[str]:
@@ -60,7 +69,7 @@ def csv_records(
     text: Text,
     plan: Plan,
     *,
-    width: int,
+    names: Sequence[str],
     cells: Mapping[str, int],
     extras: Mapping[str, int],
     first_row: int,
@@ -68,20 +77,25 @@ def csv_records(
     skip_lines: int,
     above: int = 0,
     portions: Sequence[Portion] = (),
+    proven: bool = False,
 ) -> Records:
     """Read a delimited file with DuckDB's own reader: fast, but it loses what stands in a quote that never closes.
 
     It fails (duckdb.InvalidInputException) on a record with two cells too many and on other text after a closing
     quote. Whoever uses it must account for the lines (`read`). With `portions` of the file, each of them is read by
     itself: then each record must be a line, and `above` tells how many lines stand above the first record.
+
+    It also fails where quotes may be astray in a way that the contract rejects, unless it is `proven` that none are:
+    what DuckDB gives does not tell a quote astray from a doubled one. `names` are those of the file's columns.
     """
-    reading = plan.reading
-    *names, extra = all_names = cell_names(width + 1)
+    reading, width = plan.reading, len(names)
+    *own, extra = all_names = cell_names(width + 1)
     columns = ", ".join(f"'{name}': 'VARCHAR'" for name in all_names)
-    found = f"len(list_filter([{', '.join(names)}], lambda cell: cell IS NOT NULL))"
+    found = f"len(list_filter([{', '.join(own)}], lambda cell: cell IS NOT NULL))"
     filled = reading.ragged_rows == "fill"
     more = f"{extra} <> ''" if filled else f"{extra} IS NOT NULL"
-    fewer = "" if filled else f"WHEN {names[-1]} IS NULL THEN 'expected {width} cells, got ' || {found}"
+    fewer = "" if filled else f"WHEN {own[-1]} IS NULL THEN 'expected {width} cells, got ' || {found}"
+    doubt = "" if proven or not text.quotes else _doubt(all_names, reading)
     taking, bound = _taken(extras, all_names)
     one = """
         SELECT
@@ -93,8 +107,10 @@ def csv_records(
             new_line = $line_end, parallel = false
         )"""
     shape = f"""CASE
+                {doubt and f"WHEN {doubt} THEN error('quotes that may be astray')"}
                 WHEN {more} THEN 'expected {width} cells, got more'
                 {fewer}
+                {_repeats(own, reading, names)}
             END AS _sluice_fault"""
     read = [(text.path, -header, skip_lines)]
     if portions:
@@ -114,11 +130,13 @@ def csv_records(
         "line_end": text.line_end,
         "no_text": NO_TEXT,
     }
+    if repeated := repeatable(names, reading):
+        parameters |= {"name": repeated[0], "names": repeated}
     return Records(
         sql=f"SELECT * FROM ({sql}) WHERE _sluice_row > $first_row" if header else sql,
         parameters=parameters | bound,
         columns=[*all_names, *[TAKEN] * len(taking)],
-        cells={name: names[at] for name, at in cells.items()} | dict.fromkeys([EXTRA] * len(taking), TAKEN),
+        cells={name: own[at] for name, at in cells.items()} | dict.fromkeys([EXTRA] * len(taking), TAKEN),
         raw=_joined(all_names, quotes=text.quotes),
     )
 
@@ -149,6 +167,31 @@ def parquet_records(
         cells={name: texts[at] for name, at in cells.items()} | dict.fromkeys([EXTRA] * len(taking), TAKEN),
         raw=f"CAST(to_json(struct_pack({record})) AS VARCHAR)",
     )
+
+
+def repeatable(names: Sequence[str], reading: Reading) -> list[str]:
+    """The cells of a record that is the header once more, and no row. A single name may well be a value, too."""
+    return list(names) if len(names) > 1 and reading.header_lines == 1 else []
+
+
+def _repeats(columns: Sequence[str], reading: Reading, names: Sequence[str]) -> str:
+    """The WHEN for a record that is the header once more. The first cell decides for nearly all records, at no cost."""
+    if not repeatable(names, reading):
+        return ""
+    first, *_ = cells = [f"trim({name}, ' ' || chr(9))" if reading.blanks == "trim" else name for name in columns]
+    whole = f"[{', '.join(cells)}] = $names"
+    return f"WHEN CASE WHEN {first} = $name THEN {whole} END THEN {literal(REPEATED)}"
+
+
+def _doubt(columns: Sequence[str], reading: Reading) -> str:
+    """A condition on a record's cells that holds wherever `tokens` finds quotes astray, and at times elsewhere."""
+    if reading.stray_quotes == "text":
+        return ""
+    if reading.stray_quotes == "reject":
+        return f"contains(concat({', '.join(columns)}), $quote)"
+    ends = " OR ".join(f"suffix({name}, $quote)" for name in columns[1:])
+    several = f"len(list_filter([{', '.join(columns)}], lambda cell: contains(cell, $quote))) > 1"
+    return f"CASE WHEN {ends} THEN {several} END"
 
 
 def _joined(names: Sequence[str], *, quotes: bool) -> str:

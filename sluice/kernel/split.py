@@ -14,11 +14,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 from sluice.contract.plan import Reading
 
 CONTEXT = 2  # bytes before a range that its scan looks at
 _SAMPLE = 64
+_BLOCK = 1 << 20
 _EMPTY_LINE = re.compile(rb"\n(?=\r?\n)")
 _LINE_BEGUN = re.compile(rb"\n\r?\Z")
 BOM = b"\xef\xbb\xbf"
@@ -148,6 +150,19 @@ def chunks(scans: Sequence[Scan], *, dialect: Dialect, size: int) -> list[Chunk]
     edges = [(0, 1), *starts]
     ends = [*(start for start, _ in starts), size]
     return [Chunk(start=start, end=end, first_row=row) for (start, row), end in zip(edges, ends, strict=True)]
+
+
+def no_strays(path: Path, reading: Reading, *, above: int) -> bool:
+    """Whether each quote of a delimited file, below so many lines, surely stands where a quote may stand."""
+    quote, delimiter = reading.quote.encode(), reading.delimiter.encode()
+    if reading.escape != reading.quote or len(quote) != 1 or len(delimiter) != 1:
+        return False
+    with path.open("rb") as file:
+        for _ in range(above):
+            file.readline()
+        dialect = Dialect(quote=quote, delimiter=delimiter, lines=False, header=False, origin=file.tell())
+        found = scan(iter(lambda: file.read(_BLOCK), b""), dialect=dialect, start=dialect.origin, last=True).outside
+    return not (found.doubt or found.inside)
 
 
 def _joined(left: Scan, right: Scan) -> Scan:

@@ -1,7 +1,8 @@
 """One record after the other to its cells, by the rules of the contract's dialect. Which lines it gets others decide.
 
 A cell is quoted if it begins with a quote, or with one blank and a quote as for DuckDB's reader; blanks may follow the
-closing quote. All other cells end at the next delimiter, and quotes in them are text.
+closing quote. All other cells end at the next delimiter. Quotes in them are astray: text, or what makes the record a
+reject, as the contract says.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from sluice.contract.plan import Reading
 
 OPEN = "expected a closing quote, got none"
 AFTER = "expected a delimiter or the end of the line after a closing quote, got more text"
+STRAY = "expected no quote in a cell that is not quoted, got one"
+PAIR = "expected quotes around whole cells, got one inside a cell and its like at the end of a later one"
 _HANGING = "expected a character after the last escape, got none"
 BLANKS = " \t"
 _NOWHERE = r"(?!)"
@@ -27,6 +30,10 @@ def content(line: str, end: str) -> str:
     if end != "auto":
         return line.removesuffix(end)
     return line[:-2] if line.endswith("\r\n") else line[:-1] if line.endswith(("\n", "\r")) else line
+
+
+class StrayError(FaultError):
+    """Quotes are astray in a record of which all lines were read."""
 
 
 class Tokens:
@@ -44,6 +51,9 @@ class Tokens:
         self._bare = re.compile(rf"(?:{step}[^{escape}]|{escape}.)*+" if self._protects else _NOWHERE, re.DOTALL)
         self._escaped = re.compile(rf"{escape}(.)" if escape else _NOWHERE, re.DOTALL)
         self._nulls = set(reading.null_texts)
+        self._stray = reading.stray_quotes if quote else "text"
+        self._astray = ""  # what is wrong with quotes in this record
+        self._reach = 0  # where a quote that is astray in this line would close, if it opened something
 
     def __iter__(self) -> Iterator[list[str]]:
         return self
@@ -55,6 +65,7 @@ class Tokens:
             return []
         cells: list[str] = []
         at = 0
+        self._astray, self._reach = "", 0
         while True:
             if begun := self._begun.match(line, at):
                 cell, line, at = self._quoted(line, begun.end())
@@ -67,9 +78,14 @@ class Tokens:
             else:
                 stop = text.find(self._delimiter, at)
                 stop = len(text) if stop < 0 else stop
-                cell, at = text[at:stop], stop
+                cell = text[at:stop]
+                if self._stray != "text" and self._reading.quote in cell:
+                    self._judge(text, at, stop)
+                at = stop
             cells.append(cell)
             if at >= len(text):
+                if self._astray:
+                    raise StrayError(self._astray)
                 return cells
             at += len(self._delimiter)
 
@@ -86,10 +102,35 @@ class Tokens:
                 raise FaultError(OPEN)
             try:
                 line, at = next(self._lines), 0
+                self._reach = 0  # it is a place in one line
             except StopIteration:
                 raise FaultError(OPEN) from None
         after = self._after.match(line, stop + 1)
         return self._plain("".join(parts)), line, after.end() if after else stop + 1
+
+    def _judge(self, text: str, start: int, stop: int) -> None:
+        """Judge the quotes astray in the cell from `start` to `stop`."""
+        if self._stray == "reject":
+            self._astray = STRAY
+        elif start < self._reach == stop - 1:
+            self._astray = PAIR
+        elif self._reach < stop:  # what reaches beyond this cell closes where the cell's own quotes would
+            self._reach = self._closing(text, start, stop)
+
+    def _closing(self, text: str, start: int, stop: int) -> int:
+        """Where a quote astray in this cell, with text on both sides, closes if it opens something; 0 if nowhere.
+
+        Quotes after it in the cell must be doubled then. So it is the last one; or, if that ends the cell and is the
+        second of a pair, the one before the pair.
+        """
+        quote = self._reading.quote
+        at = text.rfind(quote, start + 1, stop)
+        if at == stop - 1:
+            at = text.rfind(quote, start + 1, at - 1) if text.startswith(quote, at - 1) else -1
+        if at < 0:
+            return 0
+        inner = self._inner.match(text, at + 1)
+        return inner.end() if inner else 0
 
     def _protected(self, line: str, at: int) -> tuple[str, str, int]:
         """Read a cell of a dialect without quotes, in which an escape takes delimiters and record ends for text."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from tests.corpus.case import ID_NOTE, Odd
 
-FIELDS, REFUSED = "row.fields", "file.columns"
+FIELDS, QUOTES, HEADER = "row.fields", "row.quotes", "row.header"
+REFUSED = "file.columns"
 THREE = {"id": "bigint", "note": "string", "amount": "decimal(9,2)"}
 
 
@@ -35,7 +36,7 @@ FRAMES = [
         "id,note\n1,a\n",
         options={"header": False},
         rows=A,
-        rejects=[(1, "type")],
+        rejects=[(1, HEADER)],
     ),
     odd("preamble", "REPORT OF MAY\nfor you\nid,note\n1,a\n", options={"skipLines": 2}, rows=A),
     odd("preamble with empty lines", "REPORT\n\nid,note\n1,a\n", options={"skipLines": 2}, rows=A),
@@ -68,7 +69,7 @@ FRAMES = [
     odd("a comment inside quotes is text", 'id,note\n1,"a\n#b"\n', options={"comment": "#"}, rows=[(1, "a\n#b")]),
     odd("comments that the contract does not know", "id,note\n# one\n1,a\n", rows=A, rejects=[(1, FIELDS)]),
     odd("several tables", "id,note\n1,a\n\nname,city,zip\nx,y,1\n", rows=A, rejects=[(2, FIELDS), (3, FIELDS)]),
-    odd("the same table twice", "id,note\n1,a\n\nid,note\n2,b\n", rows=AB, rejects=[(2, "type")]),
+    odd("the same table twice", "id,note\n1,a\n\nid,note\n2,b\n", rows=AB, rejects=[(2, HEADER)]),
     odd("duplicate header", "id,note,note\n1,a,b\n", refused=REFUSED),
     odd("duplicate header that nobody wants", "id,x,note,x\n1,,a,\n", options={"unknownColumns": "ignore"}, rows=A),
     odd("empty header", "id,,note\n1,,a\n", options={"unknownColumns": "ignore"}, rows=A),
@@ -145,12 +146,12 @@ ROWS = [
     odd("quoted CR LF in an LF file", 'id,note\n1,"a\r\nb"\n', rows=[(1, "a\r\nb")]),
     odd("doubled quotes", 'id,note\n1,"say ""a"""\n2,""""\n3,""\n', rows=[(1, 'say "a"'), (2, '"'), (3, None)]),
     odd("quote in an unquoted cell", 'id,note\n1,5" nail\n2,b"\n', rows=[(1, '5" nail'), (2, 'b"')]),
-    odd("open quote", 'id,note\n1,"a\n2,b\n3,c\n', rows=[(2, "b"), (3, "c")], rejects=[(1, FIELDS)]),
-    odd("open quote in the last line", 'id,note\n1,a\n2,"b', rows=A, rejects=[(2, FIELDS)]),
+    odd("open quote", 'id,note\n1,"a\n2,b\n3,c\n', rows=[(2, "b"), (3, "c")], rejects=[(1, QUOTES)]),
+    odd("open quote in the last line", 'id,note\n1,a\n2,"b', rows=A, rejects=[(2, QUOTES)]),
     odd("quote at the beginning of the file", '"id,note\n1,a\n', refused=REFUSED),
-    odd("text after a quote", 'id,note\n1,"a"b\n2,b\n', rows=[(2, "b")], rejects=[(1, FIELDS)]),
-    odd("quote too many", 'id,note\n1,""a"\n2,b\n', rows=[(2, "b")], rejects=[(1, FIELDS)]),
-    odd("quote too many before", 'id,note\n"1,a\n2,"b"\n', rows=[(2, "b")], rejects=[(1, FIELDS)]),
+    odd("text after a quote", 'id,note\n1,"a"b\n2,b\n', rows=[(2, "b")], rejects=[(1, QUOTES)]),
+    odd("quote too many", 'id,note\n1,""a"\n2,b\n', rows=[(2, "b")], rejects=[(1, QUOTES)]),
+    odd("quote too many before", 'id,note\n"1,a\n2,"b"\n', rows=[(2, "b")], rejects=[(1, QUOTES)]),
     odd("quotes around the whole row", 'id,note\n"1,a"\n2,b\n', rows=[(2, "b")], rejects=[(1, FIELDS)]),
     odd("lone quotes in two rows", 'id,note\n1,"a\n2,b"\n', rows=[(1, "a\n2,b")]),
     odd("blank before a quote", 'id,note\n1, "a,b"\n', rows=[(1, "a,b")]),
@@ -262,20 +263,20 @@ DIALECTS = [
         'id,note\n1,"a\\"\n2,b\n',
         options={"escape": "\\"},
         rows=[(2, "b")],
-        rejects=[(1, FIELDS)],
+        rejects=[(1, QUOTES)],
     ),
     odd(
         "backslashes where doubling was meant",
         'id,note\n1,"a \\"b\\" c"\n2,b\n',
         rows=[(2, "b")],
-        rejects=[(1, FIELDS)],
+        rejects=[(1, QUOTES)],
     ),
     odd(
         "doubling where backslashes were meant",
         'id,note\n1,"a ""b"""\n2,b\n',
         options={"escape": "\\"},
         rows=[(2, "b")],
-        rejects=[(1, FIELDS)],
+        rejects=[(1, QUOTES)],
     ),
     odd(
         "backslashes without quotes",
@@ -305,6 +306,94 @@ DIALECTS = [
     ),
     odd("nothing protects doubled quotes", 'id,note\n1,"a""b"\n', options={"escape": ""}, rows=[(1, 'a""b')]),
     odd("a caret protects", 'id,note\n1,"a^"b^^"\n', options={"escape": "^"}, rows=[(1, 'a"b^')]),
+]
+
+TEXTS = {"one": "string", "two": "string", "three": "string"}
+TOP = "one,two,three\n"
+STRAYS = [
+    odd(
+        "a delimiter lost before a quoted cell",
+        TOP + '1,a"b, c"\n4,5,6\n',
+        columns=TEXTS,
+        rows=[("4", "5", "6")],
+        rejects=[(1, QUOTES)],
+    ),
+    odd(
+        "the same, quotes doubled inside",
+        TOP + '1,a"b, ""c"" d"\n1,a"b,c ""d"""\n',
+        columns=TEXTS,
+        rows=[],
+        rejects=[(1, QUOTES), (2, QUOTES)],
+    ),
+    odd(
+        "the same where quotes are said to be text",
+        TOP + '1,a"b, c"\n',
+        columns=TEXTS,
+        options={"strayQuotes": "text"},
+        rows=[("1", 'a"b', ' c"')],
+    ),
+    odd(
+        "inches",
+        TOP + '5" nail,6" nail,7" nail\n5",6",7"\n"5""","6"" nail","7"""\n',
+        columns=TEXTS,
+        rows=[('5" nail', '6" nail', '7" nail'), ('5"', '6"', '7"'), ('5"', '6" nail', '7"')],
+    ),
+    odd(
+        "inches where no quote may be astray",
+        TOP + '5" nail,,\n5,6,7"\n"5""","6"" nail","7"""\n',
+        columns=TEXTS,
+        options={"strayQuotes": "reject"},
+        rows=[('5"', '6" nail', '7"')],
+        rejects=[(1, QUOTES), (2, QUOTES)],
+    ),
+    odd(
+        "a quote astray in a record of several lines",
+        TOP + '"1\n2,3,4\n",5" x,6\n7,8,9\n',
+        columns=TEXTS,
+        options={"strayQuotes": "reject"},
+        rows=[("7", "8", "9")],
+        rejects=[(1, QUOTES)],
+    ),
+    odd("a quote astray in the header", 'id,no"te\n1,a\n', options={"strayQuotes": "reject"}, refused=REFUSED),
+    odd(
+        "the same table twice, all of it text",
+        TOP + "1,2,3\n\n" + TOP + "4,5,6\n",
+        columns=TEXTS,
+        rows=[("1", "2", "3"), ("4", "5", "6")],
+        rejects=[(2, HEADER)],
+    ),
+    odd(
+        "the same table twice, quoted and in another order",
+        'three,one,two\n3,1,2\n"three","one","two"\n"6","4","5"\n',
+        columns=TEXTS,
+        rows=[("1", "2", "3"), ("4", "5", "6")],
+        rejects=[(2, HEADER)],
+    ),
+    odd(
+        "text where no header is expected, and one",
+        TOP + "1,2,3\n",
+        columns=TEXTS,
+        options={"header": False},
+        rows=[("1", "2", "3")],
+        rejects=[(1, HEADER)],
+    ),
+    odd("one column that holds its name", "note\na\nnote\n", columns={"note": "string"}, rows=[("a",), ("note",)]),
+    odd(
+        "a header repeated with blanks, trimmed",
+        "one , two,three\n1,2,3\none,two ,three\n",
+        columns=TEXTS,
+        options={"blanks": "trim"},
+        rows=[("1", "2", "3")],
+        rejects=[(2, HEADER)],
+    ),
+    odd(
+        "a header repeated among ragged rows",
+        TOP + "1\none,two,three,,\none,two\n",
+        columns=TEXTS,
+        options={"raggedRows": "fill"},
+        rows=[("1", None, None), ("one", "two", None)],
+        rejects=[(2, HEADER)],
+    ),
 ]
 
 TEXT = 'id,note\n1,"é, ü"\n2,ß\n'
@@ -350,4 +439,4 @@ ENCODINGS = [
     Odd(name="a page", content=b"<html>\n<body>\n", refused=REFUSED),
 ]
 
-CASES = [*FRAMES, *ROWS, *DIALECTS, *ENCODINGS]
+CASES = [*FRAMES, *ROWS, *DIALECTS, *STRAYS, *ENCODINGS]

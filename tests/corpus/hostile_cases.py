@@ -241,6 +241,13 @@ QUOTES = [
         count=1,
         make=lambda: HEAD + b'1,"' + b'"  ' * 2 * MIB + b"\n",
     ),
+    Hostile(name="quotes astray", make=lambda: HEAD + b'x"y,' * (7 * MIB // 4) + b"\n1,a\n", count=1, rejects=1),
+    Hostile(
+        name="quotes astray in pairs",
+        make=lambda: HEAD + b'x""y,' * (7 * MIB // 5) + b'z"\n1,a\n',
+        count=1,
+        rejects=1,
+    ),
     Hostile(name="quoted line feeds", make=lambda: HEAD + b'1,"' + b"\n" * 1_000_000 + b'"\n', count=1),
     Hostile(name="open quotes beside blanks", make=lambda: HEAD + b'x" , "z\n' * 200_000, rejects=200_000),
 ]

@@ -72,7 +72,7 @@ def test_stray_quote_costs_its_own_line_only(tmp_path: Path, broken: str, reason
     case = run(tmp_path, text, notes())
     good = [(row, number) for row, number in case.rows("_sluice_row, id")]
     assert good == [(1, 0), *((row + 1, row) for row in range(2, 2 + after.count("\n")))]
-    assert case.rejects("row_number, rule, reason, raw") == [(2, "row.fields", reason, broken)]
+    assert case.rejects("row_number, rule, reason, raw") == [(2, "row.quotes", reason, broken)]
 
 
 def test_quote_left_open_in_the_last_line_loses_nothing(tmp_path: Path) -> None:
