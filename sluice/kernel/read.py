@@ -70,9 +70,18 @@ def attempts(
             named, found = sheet_records(source, plan, limits=limits)
             cells, extras = positions(named, plan, key=source.key), unknown_positions(named, plan)
             width = len(named)
-            again = repeatable(named, plan.reading)
+            again, trim = repeatable(named, plan.reading), plan.reading.blanks == "trim"
             yield Attempt(
-                rewritten(found, target, width=width, cells=cells, extras=extras, first_row=first_row, repeated=again)
+                rewritten(
+                    found,
+                    target,
+                    width=width,
+                    cells=cells,
+                    extras=extras,
+                    first_row=first_row,
+                    repeated=again,
+                    trim=trim,
+                )
             )
         case "json":
             text = prepare(source, plan, scratch=scratch, limits=limits)
@@ -135,6 +144,7 @@ def _delimited(
             extras=extras,
             first_row=first_row,
             repeated=repeatable(names, reading),
+            trim=reading.blanks == "trim",
             fill=reading.ragged_rows == "fill",
         )
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from sluice.contract.plan import EXTRA
 from sluice.kernel.delimited import Record
 from sluice.kernel.records import NO_TEXT, REPEATED, Records, cell_names
+from sluice.kernel.tokens import BLANKS
 
 _LINE = 2 << 20  # what DuckDB's reader takes without being asked
 _BUFFER = 1 << 25  # bytes; DuckDB would take sixteen of the longest lines, and two such buffers
@@ -26,6 +27,7 @@ def rewritten(
     cells: Mapping[str, int],
     first_row: int,
     repeated: Sequence[str] = (),
+    trim: bool = False,
     extras: Mapping[str, int] | None = None,
     fill: bool = False,
     fault: str = "row.fields",
@@ -34,7 +36,7 @@ def rewritten(
 
     `cells` maps source columns to places in a record, `extras` the names of unknown columns that are taken. With
     `fill`, cells that a record lacks at its end are missing ones, and empty cells too many are dropped. A record of the
-    cells `repeated`, the header once more, is no row.
+    cells `repeated`, the header once more, is no row; `trim` lets it have blanks around them.
     """
     longest = _LINE
     places = list(cells.values())
@@ -46,7 +48,7 @@ def rewritten(
             if not wrong and len(given) != width:
                 # In the words of the fast reader: a part of an object must say what the whole one says.
                 wrong = f"expected {width} cells, got {len(given) if len(given) < width else 'more'}"
-            elif repeated and list(given) == repeated:
+            elif repeated and [cell.strip(BLANKS) if trim and cell else cell for cell in given] == repeated:
                 wrong = REPEATED
             kept = [""] * len(places + taken) if wrong else [given[at] for at in places]
             if extras and not wrong:

@@ -387,6 +387,14 @@ STRAYS = [
         rejects=[(2, HEADER)],
     ),
     odd(
+        "a header repeated with blanks and quotes, trimmed",
+        'one,two,three\n1,2,"3"\none,two , "three"\n',
+        columns=TEXTS,
+        options={"blanks": "trim"},
+        rows=[("1", "2", "3")],
+        rejects=[(2, HEADER)],
+    ),
+    odd(
         "a header repeated among ragged rows",
         TOP + "1\none,two,three,,\none,two\n",
         columns=TEXTS,
