@@ -15,8 +15,11 @@ from unittest import mock
 from botocore.config import Config
 from pyiceberg.catalog.glue import GlueCatalog
 
+import sluice.lake.edits
+import sluice.lake.marks
 import sluice.lake.objects
 import sluice.lake.publish
+import sluice.ledger.items
 import sluice.stages.claim
 import sluice.stages.settle
 from sluice.lake.publish import Edit, Published
@@ -103,6 +106,28 @@ def _without_first_wins() -> list[Any]:
     return [mock.patch("sluice.stages.run_folder.put_json_once", put_json)]
 
 
+def _without_settle_order() -> list[Any]:
+    def reflect(self: Any, settlement: Any, fence: int) -> None:
+        load = settlement.load
+        self._store.update(
+            sluice.ledger.items.object_key(load.dataset, load.key),
+            "SET version_id = :version, object_order = :order, fence = :fence",
+            "attribute_exists(pk)",
+            {":version": load.version_id, ":order": settlement.order, ":fence": fence},
+        )
+
+    return [mock.patch("sluice.ledger.table.Ledger._reflect", reflect)]
+
+
+def _without_replace_order() -> list[Any]:
+    replace_rows = sluice.lake.edits.replace
+
+    def last_wins(table: Any, *, gone: str = "", **others: Any) -> Edit:  # noqa: ARG001
+        return replace_rows(table, gone=table.properties.get(sluice.lake.marks.ORDER, ""), **others)
+
+    return [mock.patch("sluice.lake.edits.replace", last_wins)]
+
+
 def _without_batch_failures() -> list[Any]:
     ingest = world.ingest
 
@@ -186,6 +211,7 @@ def _story(*steps: Step, faults: Sequence[Fault] = (), mode: str = "append", **c
 
 
 _A = b"id,day,amount\n1,2024-01-10,5\nx,2024-01-10,1\n"
+_OTHER = b"id,day,amount\n9,2024-01-10,5\n"
 _NEWER = b"id,day,amount\n2,2024-01-11,6\n"
 _PUT = Step(0.0, "put", ("a.csv", _A))
 _COMMIT = 8  # the curated table's UpdateTable among the changes that publish makes of a first object with a reject
@@ -233,6 +259,37 @@ GUARDS: Mapping[str, Guard] = {
             ],
         ),
         take_away=_without_lease,
+    ),
+    "settle order": Guard(
+        protects="settle does not tell the ledger what an older run showed",
+        told="a settle stands still for eleven hours; meanwhile the object is overwritten, and then the newer version "
+        "is deleted for good and no event says so",
+        story=_story(
+            _PUT,
+            Step(1_000.0, "put", ("a.csv", _NEWER)),
+            Step(41_000.0, "erase", ("a.csv", -1), (("tell", False),)),
+            faults=[Fault(0, "coma", stage="settle")],
+        ),
+        take_away=_without_settle_order,
+    ),
+    "replace order": Guard(
+        protects="a `replace` table does not go back to an older object",
+        told="a run is started by hand while its claim fails, and looks into the bucket a second after the next run "
+        "has; in that second a newer object arrives, and the run that knows it publishes first",
+        story=_story(
+            Step(0.0, "put", ("z.csv", _OTHER)),
+            Step(1000.0, "put", ("a.csv", _A)),
+            Step(1000.5, "by_hand", (0,)),
+            Step(1001.2, "tick"),
+            Step(1001.55, "put", ("b.csv", _NEWER)),
+            mode="replace",
+            faults=[
+                *(Fault(at, "kill", mutating=False, stage="claim") for at in (19, 26)),
+                Fault(25, "lost", mutating=False, stage="claim"),
+                Fault(7, "hang", mutating=False, stage="transform"),
+            ],
+        ),
+        take_away=_without_replace_order,
     ),
     "reconciler": Guard(
         protects="the bucket is compared with the ledger",

@@ -46,6 +46,7 @@ class Watch:
     wrong: list[str] = field(default_factory=list)
     commits: int = 0
     _seen: dict[str, Seen] = field(default_factory=dict)
+    _ages: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # of the object that a `replace` table shows
 
     def __call__(self, call: Call) -> None:
         """Observe a call that took effect."""
@@ -103,7 +104,7 @@ class Watch:
             gone = {load["key"] for load in loads}
             return [row for row in was if row[0] not in gone] + new
         if mode == "replace":
-            return new if loads else was
+            return new if self._goes_on(name, loads, claim["gone"]) else was
         if name == REJECTS:
             gone_versions = {load["version_id"] for load in loads}
             return [row for row in was if row[1] not in gone_versions] + new
@@ -113,6 +114,15 @@ class Watch:
             if known is None or model._newer(row[3], known[3]):
                 latest[row[3][0]] = row
         return list(latest.values())
+
+    def _goes_on(self, name: str, loads: list[Any], gone: str) -> bool:
+        """Tell whether a `replace` table shows these loads: it goes back to an older object only from a `gone` one."""
+        ages = {(version.key, version.version): version.age for version in self.world.ever}
+        age = max((ages[load["key"], load["version_id"]] if load["order"] else () for load in loads), default=None)
+        if age is None or (age < self._ages.get(name, ()) and not gone):
+            return False
+        self._ages[name] = age
+        return True
 
     def _is_whole(self, name: str, location: str) -> bool:
         if missing := [uri for uri in named(location) if not _exists(uri)]:

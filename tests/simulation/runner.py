@@ -46,10 +46,10 @@ class Report:
         }
 
 
-def run(seeds: Iterable[int], *, processes: int | None = None, guard: str = "") -> Report:
-    """Play seeds side by side. `guard` names a guard to take away (`controls.py`)."""
+def run(seeds: Iterable[int], *, processes: int | None = None, guard: str = "", only_context: bool = False) -> Report:
+    """Play seeds side by side. `guard` names a guard to take away, or what would mend it only (`controls.py`)."""
     report, began = Report(), time.monotonic()
-    for verdict in spread(_Playing(guard), list(seeds), processes=processes):
+    for verdict in spread(_Playing(guard, only_context), list(seeds), processes=processes):
         report.seeds += 1
         report.commits += verdict.commits
         report.calls += verdict.calls
@@ -93,10 +93,11 @@ def play_by(how: tuple[int, bool]) -> Any:
 @dataclass(frozen=True)
 class _Playing:
     guard: str
+    only_context: bool
 
     def __call__(self, seed: int) -> Any:
         from tests.simulation.controls import without  # noqa: PLC0415  (AWS begins in the processes, not in their parent)
         from tests.simulation.scenario import play, write  # noqa: PLC0415
 
-        with without(self.guard):
+        with without(self.guard, only_context=self.only_context):
             return play(write(seed))
