@@ -29,7 +29,7 @@ import moto.s3.models
 import pyiceberg.table.metadata
 import pyiceberg.table.snapshots
 import pyiceberg.table.update
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 from moto import backends
 from moto.backend_index import backend_url_patterns
@@ -104,6 +104,13 @@ class Aws:
             return None
         if answered is None:
             self._here.met = "nothing"
+        return answered
+
+    def ask(self, operation: str, request: AWSPreparedRequest) -> tuple[int, Any, Any]:
+        """Let a request to S3 from another operating system process cross the gate; return status, headers, body."""
+        answered: tuple[int, Any, Any] = self.gate.cross(
+            "s3", operation, _place("s3", request), lambda: _answer("s3", request)
+        )
         return answered
 
     def _send(self, request: Any, event_name: str, **_: Any) -> AWSResponse:

@@ -5,10 +5,11 @@ Knows nothing of AWS (`aws.py` brings the calls) and nothing of what is simulate
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -99,6 +100,16 @@ _HERE = threading.local()
 def current() -> Process | None:
     """The simulated process whose code is running; None where the simulation itself looks."""
     return getattr(_HERE, "process", None)
+
+
+@contextlib.contextmanager
+def acting(process: Process) -> Iterator[None]:
+    """Run a thread of something else as a simulated process, which waits for it meanwhile."""
+    _HERE.process = process
+    try:
+        yield
+    finally:
+        _HERE.process = None
 
 
 class Scheduler:

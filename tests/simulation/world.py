@@ -105,6 +105,7 @@ class World:
     ended: dict[str, str] = field(default_factory=dict)
     reconciled: list[Any] = field(default_factory=list)
     maintained: list[Maintained] = field(default_factory=list)
+    spark: Callable[[Any], Any] = lambda work: work(LocalSpark(), lambda: services().s3)
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -292,15 +293,17 @@ class World:
         return {"group": result.group}
 
     def _transform_glue(self, arguments: dict[str, str]) -> None:
-        transform_distributed(
-            self.at.run_folder(arguments["--dataset"], int(arguments["--fence"])),
-            int(arguments["--group"]),
-            spark=LocalSpark(),  # type: ignore[arg-type]
-            connect=lambda: self.s3,
-            raw_bucket=RAW,
-            limits=_LIMITS,
-            sizes=Cuts(part=24, least_part=24, bucket=64),
-            timer=lambda: self.scheduler.clock,
+        self.spark(
+            lambda spark, connect: transform_distributed(
+                self.at.run_folder(arguments["--dataset"], int(arguments["--fence"])),
+                int(arguments["--group"]),
+                spark=spark,
+                connect=connect,
+                raw_bucket=RAW,
+                limits=_LIMITS,
+                sizes=Cuts(part=24, least_part=24, bucket=64),
+                timer=lambda: self.scheduler.clock,
+            )
         )
 
     def _publish(self, event: dict[str, Any]) -> dict[str, Any]:
