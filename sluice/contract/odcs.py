@@ -19,7 +19,7 @@ from open_data_contract_standard.model import OpenDataContractStandard, SchemaOb
 
 from sluice.contract.custom import COLUMN_OPTIONS, OBJECT_OPTIONS, PROPERTY, read_custom
 from sluice.contract.document import Document, read_document
-from sluice.contract.model import Dataset, Options, Property, Spelling
+from sluice.contract.model import Dataset, Options, Property, Source, Spelling
 from sluice.contract.plan import Protect
 from sluice.contract.protection import read_classes, read_protection
 from sluice.contract.quality import read_checks
@@ -29,6 +29,7 @@ from sluice.contract.rules import ROW_METRICS
 from sluice.contract.service import read_budget, read_levels
 from sluice.contract.spelling import read_spelling, refuse_foreign_spelling
 
+_TEXT_OPTIONS = frozenset({"pattern", "format", "defaultTimezone"})
 _API_VERSION = re.compile(r"v3\.[012]\.\d+")
 _OPTIONS = {
     "minLength": "min_length",
@@ -177,10 +178,22 @@ def _options(document: Document, options: dict[str, Any] | None, path: str) -> O
     for name in options or ():
         if name not in _OPTIONS:
             raise document.at(f"{path}.{name}").error(f"unknown option {name!r}", _nearest(name, _OPTIONS))
+        _check_kind(document.at(f"{path}.{name}"), name, (options or {})[name])
     found: dict[str, Any] = {_OPTIONS[name]: value for name, value in (options or {}).items() if _OPTIONS[name]}
-    if isinstance(required := found.get("required"), list):
-        found["required"] = tuple(required)
+    found["required"] = tuple(found.get("required") or ())
     return Options(**found)
+
+
+def _check_kind(source: Source, name: str, value: Any) -> None:
+    """Refuse what the standard's model leaves open; numbers are checked where their columns' types are known."""
+    if value is None:
+        return
+    if name in _TEXT_OPTIONS and not isinstance(value, str):
+        raise source.error(f"{name} is {value!r:.80}", "write a text, in quotes")
+    if name == "uniqueItems" and not isinstance(value, bool):
+        raise source.error(f"{name} is {value!r:.80}", "write true or false")
+    if name == "required" and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+        raise source.error(f"{name} is {value!r:.80}", "write a list of the names of members")
 
 
 def _position(document: Document, path: str, flag: bool | None, position: int | None, name: str) -> int | None:

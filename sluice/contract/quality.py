@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from open_data_contract_standard.model import DataQuality
@@ -110,7 +111,9 @@ def _arguments(
             raise here.error("duplicateValues of no properties", "write `arguments: {properties: [a, b]}`")
         return (), None, tuple(columns)
     if metric == "invalidValues" and arguments.keys() == {"pattern"}:
-        return (), str(arguments["pattern"]), ()
+        if not isinstance(pattern := arguments["pattern"], str):
+            raise here.error(f"the pattern is {pattern!r:.80}", "write a text, in quotes")
+        return (), pattern, ()
     if metric == "invalidValues" and len(arguments) != 1:
         raise here.error("invalidValues needs exactly one argument", "write validValues or pattern")
     values: tuple[Scalar, ...] = ()
@@ -129,10 +132,18 @@ def _limit(item: DataQuality, here: Source, *, percent: bool) -> Limit:
     value: Any = getattr(item, said[0])
     bounds = tuple(value) if isinstance(value, list) else (value,)
     if len(bounds) != _NUMBERS[said[0]] or not all(
-        isinstance(bound, int | float | Decimal) and not isinstance(bound, bool) for bound in bounds
+        isinstance(bound, int | float | Decimal) and not isinstance(bound, bool) and _is_finite(bound)
+        for bound in bounds
     ):
         raise here.error(f"{said[0]} is {value!r}", "write a number, or for a range [from, to]")
     return Limit(operator=said[0], bounds=tuple(_plain(bound) for bound in bounds), percent=percent)
+
+
+def _is_finite(number: float | Decimal) -> bool:
+    try:
+        return isfinite(number)
+    except OverflowError:
+        return False
 
 
 def _plain(number: float | Decimal) -> int | float:

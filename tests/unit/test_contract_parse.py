@@ -291,6 +291,38 @@ REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
         "unknown option 'minLenght'",
         "properties[1].logicalTypeOptions.minLenght",
     ),
+    "format that is no text": (
+        lambda d: prop(d, 1).update(logicalType="date", logicalTypeOptions={"format": ["dd"]}),
+        "format is ['dd']",
+        "properties[1].logicalTypeOptions.format",
+    ),
+    "pattern that is no text": (
+        lambda d: prop(d, 1).update(logicalTypeOptions={"pattern": {"a": None}}),
+        "pattern is {'a': None}",
+        "properties[1].logicalTypeOptions.pattern",
+    ),
+    "uniqueItems as text": (
+        lambda d: prop(d, 1).update(
+            logicalType="array", items={"logicalType": "string"}, logicalTypeOptions={"uniqueItems": "no"}
+        ),
+        "uniqueItems is 'no'",
+        "properties[1].logicalTypeOptions.uniqueItems",
+    ),
+    "required that names no members": (
+        lambda d: prop(d, 1).update(logicalTypeOptions={"required": True}),
+        "required is True",
+        "properties[1].logicalTypeOptions.required",
+    ),
+    "pattern of a check that is no text": (
+        lambda d: prop(d, 1).update(quality=[{"metric": "invalidValues", "mustBe": 0, "arguments": {"pattern": [1]}}]),
+        "the pattern is [1]",
+        "properties[1].quality[0]",
+    ),
+    "check against no finite number": (
+        lambda d: prop(d, 1).update(quality=[{"metric": "nullValues", "mustBeLessThan": 10**400}]),
+        "mustBeLessThan",
+        "properties[1].quality[0]",
+    ),
     "custom check": (
         lambda d: prop(d, 1).update(quality=[{"type": "custom", "engine": "soda", "implementation": "x"}]),
         "type 'custom'",
