@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,10 +67,10 @@ def init(
 def _drafted(dataset: str, files: Sequence[Path], folder: Path, progress: Callable[[str], None]) -> _Draft:
     from sluice.contract.compile import compile_plan  # noqa: PLC0415  (reads YAML)
     from sluice.contract.draft import draft  # noqa: PLC0415
-    from sluice.contract.infer import infer_columns  # noqa: PLC0415
+    from sluice.contract.infer import flattened, infer_columns  # noqa: PLC0415
     from sluice.contract.odcs import parse  # noqa: PLC0415
     from sluice.kernel.outcome import Limits  # noqa: PLC0415  (DuckDB)
-    from sluice.kernel.profile import all_text, find_key, profile, read_as_text  # noqa: PLC0415
+    from sluice.kernel.profile import all_text, broken_columns, find_key, profile, read_as_text  # noqa: PLC0415
     from sluice.kernel.transform import transform  # noqa: PLC0415
 
     limits, sources = Limits(), local_sources(dataset, files, folder / "in")
@@ -81,15 +82,26 @@ def _drafted(dataset: str, files: Sequence[Path], folder: Path, progress: Callab
             f"No row could be read: {refused[0] if refused else f'{odd} rows, none of them of the right shape'}.",
             how="Write the contract by hand: docs/contracts.md says how a dialect is described.",
         )
-    columns, nulls = infer_columns(profile(data, names, folder=folder, limits=limits, progress=progress))
+    columns, nulls = infer_columns(
+        profile(data, names, folder=folder, limits=limits, form=reading.format, progress=progress)
+    )
     progress("Looking for a key")
     key = find_key(data, columns, folder=folder, limits=limits)
     keyed = tuple(replace(column, key=key.index(at) + 1) if at in key else column for at, column in enumerate(columns))
-    text = draft(dataset, keyed, reading=reading, null_texts=nulls, samples=[path.name for path in files])
     progress("Checking the samples against the draft")
-    plan = compile_plan(parse(text, file=f"{dataset}.odcs.yaml"))
-    outcome = transform(sources, plan, out=folder / "check", scratch=folder / "scratch", run_id="init", limits=limits)
-    return _Draft(text=text, columns=keyed, loads=outcome.loads)
+    while True:
+        text = draft(dataset, keyed, reading=reading, null_texts=nulls, samples=[path.name for path in files])
+        plan = compile_plan(parse(text, file=f"{dataset}.odcs.yaml"))
+        out = folder / "check"
+        outcome = transform(sources, plan, out=out, scratch=folder / "scratch", run_id="init", limits=limits)
+        broken = broken_columns(
+            [file for file in outcome.files if file.kind == "rejects"], folder=folder, limits=limits
+        )
+        flat = tuple(flattened(column) if column.name in broken else column for column in keyed)
+        if flat == keyed:  # each turn but the last flattens a column
+            return _Draft(text=text, columns=keyed, loads=outcome.loads)
+        keyed = flat
+        shutil.rmtree(out)
 
 
 def _sniffed(dataset: str, sources: Sequence[SourceFile], folder: Path, limits: Any) -> tuple[Reading, Sequence[str]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from sluice.contract.infer import Inferred
 from sluice.contract.plan import Reading
+from sluice.contract.shape import shape_lines
 
 _LOGICAL = {"int": "integer", "long": "integer", "double": "number"}
 _DEFAULTS = Reading()
@@ -60,7 +61,27 @@ def _property(column: Inferred) -> Iterator[str]:
     for remark in column.remarks:
         yield f"        # {remark}"
     if column.profile.source != column.name:
-        yield f"        physicalName: {json.dumps(column.profile.source, ensure_ascii=False)}"
+        yield f"        physicalName: {_quoted(column.profile.source)}"
+    if column.profile.shape and column.kind in {"object", "array"}:
+        yield from (f"        {line}" for line in shape_lines(column.profile.shape, quoted=_quoted))
+    else:
+        yield from _scalar(column)
+    if column.personal:
+        yield "        # It may be about a person. To store a hash in its place (docs/contracts.md):"
+        yield "        # classification: restricted"
+        yield f"        # customProperties: [{{property: sluice, value: {{protect: {_protection(column)}}}}}]"
+
+
+def _protection(column: Inferred) -> str:
+    """What can be stored in place of the values."""
+    return "hash" if column.kind == "string" else "omit"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _scalar(column: Inferred) -> Iterator[str]:
     yield f"        logicalType: {_LOGICAL.get(column.kind, 'number' if '(' in column.kind else column.kind)}"
     if column.kind in {"double", "long"} or "(" in column.kind:
         yield f"        physicalType: {'bigint' if column.kind == 'long' else column.kind}"

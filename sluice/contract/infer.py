@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from sluice.contract.shape import Shape, column_names
 
 DATE_FORMATS = ("dd/MM/yyyy", "MM/dd/yyyy", "yyyy/MM/dd", "dd.MM.yyyy", "dd-MM-yyyy", "MM-dd-yyyy", "yyyyMMdd")
 TIMESTAMP_FORMATS = tuple(f"{date} {clock}" for date in DATE_FORMATS[:-1] for clock in ("HH:mm:ss", "HH:mm", "hh:mm a"))
@@ -23,6 +25,11 @@ _REPEATED = 20  # how often each of them stands there on average
 _MAX_SCALE = 9  # digits after the point; more of them are a measurement: double
 _MAX_PRECISION = 38
 _NARROWEST_FIRST = ("boolean", "int", "long", "decimal", "double", "date", "timestamp", "time")
+# What a column of personal data is often called, as words of its name.
+_PERSONAL = re.compile(
+    r"(^|_)(e?mail|phone|mobile|telephone|fax|iban|ssn|passport|birth(day|date)?|dob|surname|(first|last)_?name)(_|$)"
+)
+_NO_KEYS = ("decimal", "double", "float", "boolean", "object", "array")
 _KEYISH = re.compile(r"(^|_)(id|key|code|number|no|uuid|guid)$|^(id|key)_")
 
 
@@ -49,6 +56,7 @@ class Profile:
     least: Mapping[str, str] = field(default_factory=dict)
     greatest: Mapping[str, str] = field(default_factory=dict)
     values: Sequence[str] = ()
+    shape: Shape | None = None  # of a column that holds objects or arrays
 
     @property
     def filled(self) -> int:
@@ -62,12 +70,13 @@ class Inferred:
 
     name: str
     profile: Profile
-    kind: str  # Iceberg type
+    kind: str  # Iceberg type; object or array of a nested one
     form: str | None = None  # Java format of a date or timestamp, or the format of a text
     required: bool = False
     key: int | None = None  # position in the primary key, from 1
     values: tuple[str, ...] = ()  # of an enumeration
     not_negative: bool = False
+    personal: bool = False  # it may be about a person
     remarks: tuple[str, ...] = ()
 
 
@@ -76,18 +85,26 @@ def infer_columns(profiles: Sequence[Profile]) -> tuple[tuple[Inferred, ...], tu
     kinds = [_kind(profile) for profile in profiles]
     nulls = {text for profile, (kind, _, _) in zip(profiles, kinds, strict=True) if kind != "string"
              for text in profile.nulls}  # fmt: skip
-    names = _names([profile.source for profile in profiles])
+    names = column_names([profile.source for profile in profiles])
     columns = tuple(
         _column(name, profile, kind, nulls) for name, profile, kind in zip(names, profiles, kinds, strict=True)
     )
     return columns, ("", *sorted(nulls))
 
 
+def flattened(column: Inferred) -> Inferred:
+    """The column without its shape: where values inside keep no contract, their text is all that there is."""
+    if not column.profile.shape or column.kind == "string":
+        return column
+    remark = "objects or arrays of more than one kind: kept as text"
+    return replace(column, kind="string", remarks=(*column.remarks, remark))
+
+
 def key_candidates(columns: Sequence[Inferred]) -> Sequence[int]:
     """Places of the columns that may be part of a key, the likeliest first: always there, and no measurement."""
     fit = [
         at for at, column in enumerate(columns)
-        if column.required and column.profile.distinct > 1 and not column.kind.startswith(("dec", "dou", "flo", "boo"))
+        if column.required and column.profile.distinct > 1 and not column.kind.startswith(_NO_KEYS)
     ]  # fmt: skip
     return sorted(fit, key=lambda at: (not is_keyish(columns[at]), at))
 
@@ -103,6 +120,10 @@ _Kind = tuple[str, str | None, tuple[str, ...]]  # Iceberg type, format, remarks
 def _kind(profile: Profile) -> _Kind:
     if not profile.filled:
         return "string", None, ("no value in the samples: say what it is",)
+    return (profile.shape.kind, None, ()) if profile.shape else _scalar(profile)
+
+
+def _scalar(profile: Profile) -> _Kind:
     fits = {candidate for candidate, misfits in profile.misfits.items() if not misfits}
     if profile.zero_led and "long" in fits:
         return "string", None, (f"digits with leading zeros in {profile.zero_led:,} cells: kept as text",)
@@ -150,21 +171,6 @@ def _column(name: str, profile: Profile, found: _Kind, nulls: set[str]) -> Infer
         required=absent == 0 and profile.rows > 0,
         values=values,
         not_negative=kind in {"int", "long"} and profile.rows >= _ENOUGH and profile.least[kind][:1] != "-",
+        personal=form == "email" or (kind in {"string", "date"} and bool(_PERSONAL.search(name))),
         remarks=(*remarks, *doubtful),
     )
-
-
-def _names(sources: Sequence[str]) -> Sequence[str]:
-    """Column names for the names in the file: lower snake case, each once."""
-    names: list[str] = []
-    for at, source in enumerate(sources, 1):
-        spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", source)
-        plain = re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")[:100] or f"column_{at}"
-        if not plain[0].isalpha() or plain.startswith("sluice"):
-            plain = f"column_{plain}"
-        name, again = plain, 1
-        while name in names:
-            again += 1
-            name = f"{plain}_{again}"
-        names.append(name)
-    return names

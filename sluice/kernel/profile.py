@@ -6,6 +6,7 @@ that a contract with that type would run: what is inferred is what will be accep
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -27,6 +28,7 @@ from sluice.contract.infer import (
 )
 from sluice.contract.plan import Column, Plan, Reading
 from sluice.contract.rules import text_format
+from sluice.contract.shape import Shape, shape_of
 from sluice.contract.sql import literal, quote
 from sluice.kernel.outcome import Limits, OutputFile, SourceFile
 from sluice.kernel.session import session
@@ -68,14 +70,17 @@ def profile(
     *,
     folder: Path,
     limits: Limits,
+    form: str = "csv",
     progress: Callable[[str], None] = lambda _text: None,
 ) -> Sequence[Profile]:
-    """Count what stands in each column of the data files."""
+    """Count what stands in each column of the data files, which came from files of the format `form`."""
     with session(limits=limits, scratch=folder / "scratch", directories=_folders(files)) as connection:
         profiles = []
         for at, name in enumerate(names):
             progress(f"Counting: column {at + 1} of {len(names)}")
-            profiles.append(_profile(connection, files, f"c{at}", name))
+            found = _profile(connection, files, f"c{at}", name, days=form == "xlsx")
+            nested = form in {"json", "parquet"} and found.filled > 0
+            profiles.append(replace(found, shape=_shape(connection, files, f"c{at}")) if nested else found)
         return profiles
 
 
@@ -98,6 +103,14 @@ def find_key(
     return ()
 
 
+def broken_columns(files: Sequence[OutputFile], *, folder: Path, limits: Limits) -> set[str]:
+    """Names of the columns that rejected rows break, from files of rejects."""
+    if not files:
+        return set()
+    with session(limits=limits, scratch=folder / "scratch", directories=_folders(files)) as connection:
+        return {name for (name,) in connection.execute(f'SELECT DISTINCT "column" FROM {_scan(files)}').fetchall()}
+
+
 def _is_key(
     connection: duckdb.DuckDBPyConnection, files: Sequence[OutputFile], places: Sequence[int], rows: int
 ) -> bool:
@@ -110,15 +123,18 @@ def _is_key(
     return True
 
 
-def _profile(connection: duckdb.DuckDBPyConnection, files: Sequence[OutputFile], column: str, source: str) -> Profile:
+def _profile(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[OutputFile], column: str, source: str, *, days: bool
+) -> Profile:
+    """Count one column. `days`: a day may stand for its first moment, as in workbooks."""
     listed = ", ".join(literal(text) for text in NULL_TEXTS)
     cells = f"(SELECT CASE WHEN {column} NOT IN ('', {listed}) THEN {column} END AS cell FROM {_scan(files)})"
-    casts = _casts()
+    casts = _casts(days=days)
     misfits = _misfits(connection, f"(FROM {cells} LIMIT {_SAMPLE})", casts)
     left = {name: casts[name] for name, count in misfits.items() if count == 0}
     misfits |= _misfits(connection, cells, left)
     ordered = [name for name in (*_ORDERED, "decimal") if misfits.get(name) == 0]
-    bounds = [_printed(f"{edge}({_ordering(name)})", name) for name in ordered for edge in ("min", "max")]
+    bounds = [_printed(f"{edge}({_ordering(name, days=days)})", name) for name in ordered for edge in ("min", "max")]
     row = (
         connection.execute(f"""
     SELECT
@@ -155,11 +171,24 @@ def _misfits(connection: duckdb.DuckDBPyConnection, cells: str, casts: Mapping[s
     return dict(zip(casts, row, strict=True))
 
 
-def _casts() -> Mapping[str, str]:
+def _shape(connection: duckdb.DuckDBPyConnection, files: Sequence[OutputFile], column: str) -> Shape | None:
+    """The shape of a column of which each cell is an object, or each an array, in JSON."""
+    listed = ", ".join(literal(text) for text in ("", *NULL_TEXTS))
+    cells = f"(SELECT {column} AS cell FROM {_scan(files)} WHERE {column} NOT IN ({listed}))"
+    query = f"SELECT count(*) FILTER (WHERE cell[1] NOT IN ('{{', '[') OR NOT json_valid(cell)) FROM {cells}"
+    if connection.execute(query).fetchone() != (0,):
+        return None
+    (structure,) = connection.execute(f"SELECT json_group_structure(CAST(cell AS JSON)) FROM {cells}").fetchone() or (
+        "null",
+    )
+    return shape_of(json.loads(structure))
+
+
+def _casts(*, days: bool) -> Mapping[str, str]:
     """Candidates, each with an expression over `cell` that is NULL where the cell is no such value."""
     kinds = ("boolean", *_ORDERED)
     return {
-        **{kind: strict_cast("cell", kind)[0] for kind in kinds},
+        **{kind: _cast(kind, days=days) for kind in kinds},
         "decimal": r"CASE WHEN regexp_full_match(cell, '[+-]?[0-9]+([.][0-9]+)?') THEN 1 END",
         **{f"date {form}": formatted_cast("cell", "date", form) for form in DATE_FORMATS},
         **{f"timestamp {form}": formatted_cast("cell", "timestamp", form) for form in TIMESTAMP_FORMATS},
@@ -167,8 +196,15 @@ def _casts() -> Mapping[str, str]:
     }
 
 
-def _ordering(name: str) -> str:
-    return "TRY_CAST(cell AS DECIMAL(38,9))" if name == "decimal" else strict_cast("cell", name)[0]
+def _cast(kind: str, *, days: bool) -> str:
+    if days and kind == "timestamp":
+        day = "regexp_full_match(cell, '[0-9]{4}-[0-9]{2}-[0-9]{2}')"
+        return strict_cast(f"(CASE WHEN {day} THEN cell || 'T00:00:00' ELSE cell END)", kind)[0]
+    return strict_cast("cell", kind)[0]
+
+
+def _ordering(name: str, *, days: bool) -> str:
+    return "TRY_CAST(cell AS DECIMAL(38,9))" if name == "decimal" else _cast(name, days=days)
 
 
 def _printed(value: str, name: str) -> str:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
 import zlib
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
+import yaml
 from click.testing import Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sluice.cli.main import app
+from sluice.contract.compile import compile_plan
+from sluice.contract.odcs import parse
 
 ORDERS = "PLZ;Kauf Datum;Betrag €;Status;Mail;Menge\n" + "".join(
     f"{at:05d};{1 + at % 28:02d}.{1 + at % 12:02d}.2024;{at / 8:.2f};{'alt' if at % 3 else 'größer'};a{at}@x.de;"
@@ -131,3 +137,52 @@ def test_samples_always_keep_the_contract_drafted_from_them(folder: Path, rows: 
     made = answer(run("init", "any", "any.csv", "--force", "--json"))
     assert (made["rows_rejected"], made["refused"]) == (0, [])
     assert made["rows_read"] >= len([row for row in rows if any(row)])
+
+
+DOCUMENTS = [
+    {"id": at, "Address": {"Zip": f"{at:03d}", "at": {"lat": at / 4}}, "tags": ["a"][: at % 2], "any": any_,
+     "lines": [{"sku": "x", "n": at}] * (at % 3), "big": [10**19 if at == 3 else at], "none": {}}
+    for at, any_ in enumerate([{"a": 1}, {"a": "x"}, [2], None], 1)
+]  # fmt: skip
+
+
+def test_objects_and_arrays_are_drafted_where_they_have_one_shape(folder: Path) -> None:
+    (folder / "docs.jsonl").write_text("".join(json.dumps(document) + "\n" for document in DOCUMENTS))
+    made = answer(run("init", "docs", "docs.jsonl", "--json"))
+    assert (made["rows_read"], made["rows_rejected"]) == (4, 0)
+    assert {column["name"]: column["type"] for column in made["columns"]} == {
+        "id": "int", "address": "object", "tags": "array", "any": "string", "lines": "array", "big": "string",
+        "none": "string",
+    }  # fmt: skip
+    text = (folder / "contracts" / "docs.odcs.yaml").read_text(encoding="utf-8")
+    properties = {item["name"]: item for item in yaml.safe_load(text)["schema"][0]["properties"]}
+    assert properties["address"]["properties"][0] == {"name": "zip", "physicalName": "Zip", "logicalType": "string"}
+    assert properties["address"]["properties"][1]["properties"][0]["physicalType"] == "double"
+    assert properties["lines"]["items"]["properties"][1]["logicalType"] == "integer"
+    assert run("check", "docs", "docs.jsonl").exit_code == 0
+
+
+def test_moments_of_a_workbook_are_timestamps_though_some_are_midnight(folder: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["id", "at", "day"])
+    for at in range(1, 6):
+        day = dt.datetime.fromisoformat(f"2024-01-0{at}")
+        book.active.append([at, day + dt.timedelta(hours=12 * (at % 2)), day])
+    book.save(folder / "book.xlsx")
+    made = answer(run("init", "book", "book.xlsx", "--json"))
+    assert [column["type"] for column in made["columns"]] == ["int", "timestamp", "date"]
+    assert run("check", "book", "book.xlsx").exit_code == 0
+
+
+def test_what_may_be_personal_is_marked_with_a_protection_that_can_be_taken_as_it_stands(folder: Path) -> None:
+    (folder / "people.csv").write_text("id,mail,birth_date,town\n1,a@x.de,1990-01-01,Rom\n2,b@x.de,1991-02-03,Bari\n")
+    assert run("init", "people", "people.csv").exit_code == 0
+    contract = folder / "contracts" / "people.odcs.yaml"
+    text = contract.read_text(encoding="utf-8")
+    assert text.count("# classification: restricted") == 2
+    taken = re.sub(r"# (?=classification: restricted|customProperties: \[)", "", text)
+    contract.write_text(taken, encoding="utf-8")
+    assert answer(run("check", "people", "people.csv", "--json"))["rows_accepted"] == 2
+    plan = compile_plan(parse(taken, file="people.odcs.yaml"))
+    assert [column.protect for column in plan.columns] == ["", "hash", ""]
+    assert [column.name for column in plan.omitted] == ["birth_date"]

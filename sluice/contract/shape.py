@@ -1,0 +1,94 @@
+"""The shape of nested values in sample files, and how a drafted contract writes it down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MAX_MEMBERS = 60  # of a column; more of them are keys of a map rather than names
+MAX_LEVELS = 8
+# Types as DuckDB's `json_group_structure` names them, and the lines that say them in a contract.
+_SCALARS = {
+    "VARCHAR": ("logicalType: string",),
+    "NULL": ("logicalType: string # no value in the samples",),
+    "BOOLEAN": ("logicalType: boolean",),
+    **dict.fromkeys(("BIGINT", "UBIGINT"), ("logicalType: integer", "physicalType: bigint")),
+    "HUGEINT": ("logicalType: number", "physicalType: decimal(38,0)"),
+    "DOUBLE": ("logicalType: number", "physicalType: double"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """A value in JSON: of one of the scalar types, an object of named members, or an array of `items`."""
+
+    scalar: str = ""
+    members: tuple[tuple[str, Shape], ...] = ()
+    items: Shape | None = None
+
+    @property
+    def kind(self) -> str:
+        """The logical type of a nested value."""
+        return "array" if self.items else "object"
+
+    @property
+    def size(self) -> int:
+        """How many members it has on all levels."""
+        inside = [shape for _, shape in self.members] + ([self.items] if self.items else [])
+        return len(self.members) + sum(shape.size for shape in inside)
+
+
+def shape_of(structure: Any) -> Shape | None:
+    """The shape in DuckDB's words for it; None where it is no object or array that a contract can say."""
+    found = _shape(structure, 1)
+    return found if found and not found.scalar and found.size <= MAX_MEMBERS else None
+
+
+def _shape(structure: Any, level: int) -> Shape | None:
+    if isinstance(structure, str):
+        return Shape(scalar=structure) if structure in _SCALARS else None
+    if level > MAX_LEVELS or not structure:
+        return None
+    inside = [_shape(value, level + 1) for value in (structure.values() if isinstance(structure, dict) else structure)]
+    known = [shape for shape in inside if shape]
+    if len(known) < len(inside):
+        return None
+    if isinstance(structure, dict):
+        return Shape(members=tuple(zip(structure, known, strict=True)))
+    return Shape(items=known[0])
+
+
+def shape_lines(shape: Shape, *, quoted: Any) -> Iterator[str]:
+    """The lines of a property that has the shape, from `logicalType` on. `quoted` writes a text as YAML."""
+    if shape.scalar:
+        yield from _SCALARS[shape.scalar]
+        return
+    yield f"logicalType: {shape.kind}"
+    if shape.items:
+        yield "items:"
+        yield from (f"  {line}" for line in shape_lines(shape.items, quoted=quoted))
+        return
+    yield "properties:"
+    for name, (source, member) in zip(column_names([name for name, _ in shape.members]), shape.members, strict=True):
+        yield f"  - name: {name}"
+        if name != source:
+            yield f"    physicalName: {quoted(source)}"
+        yield from (f"    {line}" for line in shape_lines(member, quoted=quoted))
+
+
+def column_names(sources: Sequence[str]) -> Sequence[str]:
+    """Column names for the names in the file: lower snake case, each once."""
+    names: list[str] = []
+    for at, source in enumerate(sources, 1):
+        spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", source)
+        plain = re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")[:100] or f"column_{at}"
+        if not plain[0].isalpha() or plain.startswith("sluice"):
+            plain = f"column_{plain}"
+        name, again = plain, 1
+        while name in names:
+            again += 1
+            name = f"{plain}_{again}"
+        names.append(name)
+    return names
