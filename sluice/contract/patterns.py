@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 # What ECMA-262 has and RE2 has not, or reads otherwise. Looked for outside character classes.
 _REFUSED = (
@@ -21,12 +22,17 @@ _ESCAPED_PUNCTUATION = re.compile(r"\\[^0-9A-Za-z]")
 def check_pattern(pattern: str) -> None:
     """Raises ValueError with the reason where the kernel would refuse the pattern or read it otherwise."""
     try:
-        re.compile(pattern)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what Python may read otherwise one day
+            re.compile(pattern)
     except re.error as error:
         raise ValueError(f"it is no regular expression: {error}") from error
     if _ESCAPES.search(pattern.replace("\\\\", "")):
         raise ValueError("it has an escape like \\u or \\c: write the character itself")
-    bare = _CLASS.sub("x", _ESCAPED_PUNCTUATION.sub("x", pattern))
+    unescaped = _ESCAPED_PUNCTUATION.sub("x", pattern)
+    if any("[:" in found[0][1:] for found in _CLASS.finditer(unescaped)):
+        raise ValueError("it has a class with a name, such as [[:alpha:]], which ECMA-262 does not know")
+    bare = _CLASS.sub("x", unescaped)
     for refused, words in _REFUSED:
         if refused.search(bare):
             raise ValueError(f"it {words}, which the kernel cannot do")

@@ -1,12 +1,18 @@
-"""Which column of the file holds which source column of the plan. Names only, no rows."""
+"""Which column of the file holds which source column of the plan, and how its header is known again among the rows."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sluice.contract.plan import EXTRA, Plan
+from sluice.contract.plan import EXTRA, Plan, Reading
 from sluice.errors import DataError
+from sluice.kernel.tokens import BLANKS
+
+REPEATED = "expected a row, got the names of the columns"
+_MARK = "\ufeff"  # the byte order mark of a file that was joined to another
 
 _SHOWN = 12  # names in a message; a file may have thousands of columns
 
@@ -58,6 +64,40 @@ def sources(plan: Plan) -> list[str]:
     """The header names that the plan reads, in order."""
     found = plan.read_order or [column.source for column in plan.columns if column.source is not None]
     return list(dict.fromkeys(name for name in found if name != EXTRA))
+
+
+@dataclass(frozen=True)
+class RepeatedHeader:
+    """What a record holds that is the header once more: one of the texts `first`, then the `others`."""
+
+    first: Sequence[str]
+    others: Sequence[str]
+    trim: bool
+
+    def is_in(self, cells: Sequence[str | None]) -> bool:
+        """Whether these are all cells of such a record."""
+        first, *others = [cell.strip(BLANKS) if self.trim and cell else cell for cell in cells]
+        return others == self.others and first in self.first
+
+    def condition(self, columns: Sequence[str]) -> str:
+        """The same in SQL, with `parameters`. The first cell decides for nearly all records, at no cost."""
+        first, *others = [f"trim({name}, ' ' || chr(9))" if self.trim else name for name in columns]
+        known = ", ".join(f"$name_{number}" for number in range(len(self.first)))
+        return f"CASE WHEN {first} IN ({known}) THEN [{', '.join(others)}] = $names END"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The values of the parameters in `condition`."""
+        return {"names": self.others, **{f"name_{number}": name for number, name in enumerate(self.first)}}
+
+
+def repeated_header(names: Sequence[str], reading: Reading) -> RepeatedHeader | None:
+    """Return how a header is known again. A single name may well be a value, and one of several records is not."""
+    if len(names) == 1 or reading.header_lines > 1:
+        return None
+    name, *others = names
+    joined = [f"{_MARK}{name}", f"{_MARK}{reading.quote}{name}{reading.quote}"]
+    return RepeatedHeader([name, *joined], others, reading.blanks == "trim")
 
 
 def _places(some: Sequence[str], names: Sequence[str]) -> str:

@@ -16,10 +16,10 @@ from sluice.errors import DataError
 from sluice.kernel.columnar import open_parquet
 from sluice.kernel.delimited import read_header, records, whole_record
 from sluice.kernel.documents import documents
-from sluice.kernel.header import positions, sources, unknown_positions
+from sluice.kernel.header import positions, repeated_header, sources, unknown_positions
 from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.portions import Portion, portions
-from sluice.kernel.records import NO_TEXT, TAKEN, Records, csv_records, repeatable
+from sluice.kernel.records import NO_TEXT, TAKEN, Records, csv_records
 from sluice.kernel.rewrite import rewritten
 from sluice.kernel.sheets import sheet_records
 from sluice.kernel.split import no_strays
@@ -70,18 +70,9 @@ def attempts(
             named, found = sheet_records(source, plan, limits=limits)
             cells, extras = positions(named, plan, key=source.key), unknown_positions(named, plan)
             width = len(named)
-            again, trim = repeatable(named, plan.reading), plan.reading.blanks == "trim"
+            again = repeated_header(named, plan.reading)
             yield Attempt(
-                rewritten(
-                    found,
-                    target,
-                    width=width,
-                    cells=cells,
-                    extras=extras,
-                    first_row=first_row,
-                    repeated=again,
-                    trim=trim,
-                )
+                rewritten(found, target, width=width, cells=cells, extras=extras, first_row=first_row, again=again)
             )
         case "json":
             text = prepare(source, plan, scratch=scratch, limits=limits)
@@ -143,8 +134,7 @@ def _delimited(
             cells=cells,
             extras=extras,
             first_row=first_row,
-            repeated=repeatable(names, reading),
-            trim=reading.blanks == "trim",
+            again=repeated_header(names, reading),
             fill=reading.ragged_rows == "fill",
         )
     )

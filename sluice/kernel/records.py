@@ -12,6 +12,7 @@ from typing import Any
 
 from sluice.contract.plan import EXTRA, Plan, Reading
 from sluice.contract.sql import literal, quote
+from sluice.kernel.header import REPEATED, repeated_header
 from sluice.kernel.portions import Portion
 from sluice.kernel.text import Text
 from sluice.kernel.tokens import AFTER, OPEN, PAIR, STRAY
@@ -19,7 +20,6 @@ from sluice.kernel.tokens import AFTER, OPEN, PAIR, STRAY
 # An unquoted cell that reads as NULL. DuckDB needs one; this one keeps '' apart from a cell that is not there.
 NO_TEXT = "\x1d\x1e\x1fsluice\x1f\x1e\x1d"
 
-REPEATED = "expected a row, got the names of the columns"
 _FAULT_RULES = {**dict.fromkeys((OPEN, AFTER, STRAY, PAIR), "row.quotes"), REPEATED: "row.header"}
 TAKEN = "_sluice_taken"  # the column of a relation that holds unknown columns
 
@@ -95,6 +95,7 @@ def csv_records(
     filled = reading.ragged_rows == "fill"
     more = f"{extra} <> ''" if filled else f"{extra} IS NOT NULL"
     fewer = "" if filled else f"WHEN {own[-1]} IS NULL THEN 'expected {width} cells, got ' || {found}"
+    again = repeated_header(names, reading)
     doubt = "" if proven or not text.quotes else _doubt(all_names, reading)
     taking, bound = _taken(extras, all_names)
     one = """
@@ -110,7 +111,7 @@ def csv_records(
                 {doubt and f"WHEN {doubt} THEN error('quotes that may be astray')"}
                 WHEN {more} THEN 'expected {width} cells, got more'
                 {fewer}
-                {_repeats(own, reading, names)}
+                {f"WHEN {again.condition(own)} THEN {literal(REPEATED)}" if again else ""}
             END AS _sluice_fault"""
     read = [(text.path, -header, skip_lines)]
     if portions:
@@ -130,11 +131,9 @@ def csv_records(
         "line_end": text.line_end,
         "no_text": NO_TEXT,
     }
-    if repeated := repeatable(names, reading):
-        parameters |= {"name": repeated[0], "names": repeated}
     return Records(
         sql=f"SELECT * FROM ({sql}) WHERE _sluice_row > $first_row" if header else sql,
-        parameters=parameters | bound,
+        parameters=parameters | bound | (again.parameters if again else {}),
         columns=[*all_names, *[TAKEN] * len(taking)],
         cells={name: own[at] for name, at in cells.items()} | dict.fromkeys([EXTRA] * len(taking), TAKEN),
         raw=_joined(all_names, quotes=text.quotes),
@@ -167,20 +166,6 @@ def parquet_records(
         cells={name: texts[at] for name, at in cells.items()} | dict.fromkeys([EXTRA] * len(taking), TAKEN),
         raw=f"CAST(to_json(struct_pack({record})) AS VARCHAR)",
     )
-
-
-def repeatable(names: Sequence[str], reading: Reading) -> list[str]:
-    """The cells of a record that is the header once more, and no row. A single name may well be a value, too."""
-    return list(names) if len(names) > 1 and reading.header_lines == 1 else []
-
-
-def _repeats(columns: Sequence[str], reading: Reading, names: Sequence[str]) -> str:
-    """The WHEN for a record that is the header once more. The first cell decides for nearly all records, at no cost."""
-    if not repeatable(names, reading):
-        return ""
-    first, *_ = cells = [f"trim({name}, ' ' || chr(9))" if reading.blanks == "trim" else name for name in columns]
-    whole = f"[{', '.join(cells)}] = $names"
-    return f"WHEN CASE WHEN {first} = $name THEN {whole} END THEN {literal(REPEATED)}"
 
 
 def _doubt(columns: Sequence[str], reading: Reading) -> str:

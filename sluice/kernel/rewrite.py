@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sluice.contract.plan import EXTRA
 from sluice.kernel.delimited import Record
-from sluice.kernel.records import NO_TEXT, REPEATED, Records, cell_names
-from sluice.kernel.tokens import BLANKS
+from sluice.kernel.header import REPEATED, RepeatedHeader
+from sluice.kernel.records import NO_TEXT, Records, cell_names
 
 _LINE = 2 << 20  # what DuckDB's reader takes without being asked
 _BUFFER = 1 << 25  # bytes; DuckDB would take sixteen of the longest lines, and two such buffers
@@ -26,8 +26,7 @@ def rewritten(
     width: int,
     cells: Mapping[str, int],
     first_row: int,
-    repeated: Sequence[str] = (),
-    trim: bool = False,
+    again: RepeatedHeader | None = None,
     extras: Mapping[str, int] | None = None,
     fill: bool = False,
     fault: str = "row.fields",
@@ -35,8 +34,8 @@ def rewritten(
     """Write the wanted cells of the records to `path`; a record without `width` cells gets a fault instead.
 
     `cells` maps source columns to places in a record, `extras` the names of unknown columns that are taken. With
-    `fill`, cells that a record lacks at its end are missing ones, and empty cells too many are dropped. A record of the
-    cells `repeated`, the header once more, is no row; `trim` lets it have blanks around them.
+    `fill`, cells that a record lacks at its end are missing ones, and empty cells too many are dropped. A record that
+    is the header once more, `again`, is no row.
     """
     longest = _LINE
     places = list(cells.values())
@@ -48,7 +47,7 @@ def rewritten(
             if not wrong and len(given) != width:
                 # In the words of the fast reader: a part of an object must say what the whole one says.
                 wrong = f"expected {width} cells, got {len(given) if len(given) < width else 'more'}"
-            elif repeated and [cell.strip(BLANKS) if trim and cell else cell for cell in given] == repeated:
+            elif again and not wrong and again.is_in(given):
                 wrong = REPEATED
             kept = [""] * len(places + taken) if wrong else [given[at] for at in places]
             if extras and not wrong:

@@ -370,6 +370,13 @@ STRAYS = [
         rejects=[(2, HEADER)],
     ),
     odd(
+        "files with marks joined",
+        TOP + '1,2,3\n\ufeffone,two,three\n4,5,6\n\ufeff"one","two","three"\n7,"8",9\n',
+        columns=TEXTS,
+        rows=[("1", "2", "3"), ("4", "5", "6"), ("7", "8", "9")],
+        rejects=[(2, HEADER), (4, HEADER)],
+    ),
+    odd(
         "text where no header is expected, and one",
         TOP + "1,2,3\n",
         columns=TEXTS,

@@ -11,9 +11,9 @@ import duckdb
 import pytest
 
 from sluice.contract.plan import EXTRA, Column, Plan, Reading
+from sluice.kernel.header import REPEATED
 from sluice.kernel.outcome import Limits
 from sluice.kernel.read import Attempt, attempts
-from sluice.kernel.records import REPEATED
 from sluice.kernel.session import session
 from sluice.kernel.tokens import PAIR, STRAY
 from tests.unit.kernel_case import column, plan, source
@@ -144,7 +144,8 @@ def written(chance: random.Random, reading: Reading) -> bytes:
         quote = reading.quote
         lost = ["x" + quote * chance.choice([1, 1, 2, 3]) + "y", chance.choice(CELLS) + quote, chance.choice(CELLS)]
         chance.shuffle(lost)  # as after a lost delimiter
-        strange = chance.choice([names, lost, lost])
+        joined = [chance.choice(["", "\ufeff"]) + names[0], *names[1:]]
+        strange = chance.choice([joined, lost, lost])
         records.insert(chance.randrange(len(records) + 1), reading.delimiter.join(strange))
     body = end.join(records) + chance.choice(["", end, end, end + end])
     if chance.random() < 0.5:

@@ -194,7 +194,8 @@ def test_a_rule_that_cannot_hold_for_the_type_is_refused(item: Property, message
 
 
 @pytest.mark.parametrize(
-    "pattern", ["^[0-9A-Z]{2}$", r"\d+\.\d*", "[a+]+", "(?:ab)+?", r"\+\+", "[(?=]", "a{1000}", r"\\u", "\u00e4"]
+    "pattern",
+    ["^[0-9A-Z]{2}$", r"\d+\.\d*", "[a+]+", "(?:ab)+?", r"\+\+", "[(?=]", "a{1000}", r"\\u", "\u00e4", "[[a]"],
 )
 def test_a_pattern_that_both_languages_read_alike_passes(pattern: str) -> None:
     check_pattern(pattern)
@@ -218,6 +219,8 @@ def test_a_pattern_that_both_languages_read_alike_passes(pattern: str) -> None:
         "a++",
         "a{1001}",
         "*a",
+        "[[:alpha:]]",
+        "[^x[:digit:]]",
     ],
 )
 def test_a_pattern_that_the_kernel_would_read_otherwise_is_refused(pattern: str) -> None:
