@@ -53,6 +53,7 @@ class Guard:
     story: Scenario
     take_away: Callable[[], Patches]
     alone: bool = False
+    by_seeds: bool = True  # whether random stories can show it
 
     def patches(self, *, only_context: bool) -> Patches:
         """Return what is to be replaced."""
@@ -290,6 +291,19 @@ GUARDS: Mapping[str, Guard] = {
             ],
         ),
         take_away=_without_replace_order,
+    ),
+    "forgotten run": Guard(
+        protects="a dead run whose fence the tables show and the ledger has no record of was another one",
+        told="the ledger is restored from a backup that is one run old, and an event comes before the reconciler does",
+        story=_story(
+            _PUT,
+            Step(100.0, "back_up"),
+            Step(200.0, "put", ("c.csv", _NEWER)),
+            Step(1000.0, "restore"),
+            Step(1100.0, "put", ("b.csv", _OTHER)),
+        ),
+        take_away=lambda: [mock.patch("sluice.stages.reconcile.is_forgotten", return_value=False)],
+        by_seeds=False,
     ),
     "reconciler": Guard(
         protects="the bucket is compared with the ledger",

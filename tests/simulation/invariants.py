@@ -164,7 +164,7 @@ def _ledger(world: World, loads: list[Any]) -> Iterable[str]:
     lease = world.ledger.lease(DATASET)
     if lease.run_id is not None:
         yield f"run {lease.run_id} holds the lease for ever"
-    if lease.restored:
+    if lease.restored and not world.restored:
         yield "the ledger is taken for one that was restored from a backup"
     if world.ledger.pending(DATASET):
         yield "loads wait for ever"

@@ -5,6 +5,7 @@ The stages are called as the handlers in `lambdas/` call them. What must hold is
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import tempfile
@@ -17,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
 from moto.stepfunctions.models import stepfunctions_backends
 
 from sluice.contract.plan import Column, PartitionField, Plan, Reading
@@ -105,6 +107,7 @@ class World:
     ended: dict[str, str] = field(default_factory=dict)
     reconciled: list[Any] = field(default_factory=list)
     maintained: list[Maintained] = field(default_factory=list)
+    restored: bool = False
     spark: Callable[[Any], Any] = lambda work: work(LocalSpark(), lambda: services().s3)
 
     def __post_init__(self) -> None:
@@ -201,6 +204,15 @@ class World:
                 replay(DATASET, [loads[at % len(loads)]], ledger=self.ledger, wake=self._wake)
 
         self.scheduler.spawn("replay", "replay", work)
+
+    def back_up(self) -> None:
+        """Remember the ledger as it is."""
+        self.backup = copy.deepcopy(_items(LEDGER).items)
+
+    def restore(self) -> None:
+        """Put the ledger back to where it was remembered; what has happened since is forgotten."""
+        _items(LEDGER).items = copy.deepcopy(self.backup)
+        self.restored = True
 
     def maintain(self) -> None:
         """The daily pass over both tables: compaction, expiry, orphans. Its patience outlasts every standing still."""
@@ -428,6 +440,10 @@ class World:
         item = {"key": key, "version-id": version, "size": size, "sequencer": "00"}
         detail = {"bucket": {"name": RAW}, "object": item, **more}
         return json.dumps({"detail-type": kind, "source": "aws.s3", "account": DEFAULT_ACCOUNT_ID, "detail": detail})
+
+
+def _items(table: str) -> Any:
+    return dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables[table]
 
 
 def contract_of(loads: list[Load]) -> Callable[[model.Version], str]:
