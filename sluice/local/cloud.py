@@ -45,6 +45,7 @@ from sluice.local.seams import (
     module_list,
     patch,
     s3_events,
+    sqs_queues,
     stepfunctions,
 )
 from sluice.local.services import Services
@@ -169,6 +170,7 @@ class LocalCloud:
         bucket_policies.install()
         module_list.install()
         dynamodb_transactions.install()
+        sqs_queues.install()
         s3_events.install(self.pump.on_s3)
         eventbridge_targets.install(self.pump.on_match)
         lambda_workers.install(self.services.invoke)

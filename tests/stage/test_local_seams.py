@@ -20,7 +20,8 @@ from moto.glue.models import FakeJob, FakeJobRun
 from moto.glue.responses import GlueResponse
 from moto.s3 import notifications
 from moto.s3.models import S3Backend
-from moto.sqs.models import sqs_backends
+from moto.sqs import models as sqs_models
+from moto.sqs.models import Queue, SQSBackend, sqs_backends
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_factory as factory
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_glue as sfn_glue
@@ -38,6 +39,7 @@ from sluice.local.seams import (
     glue_version,
     lambda_workers,
     s3_events,
+    sqs_queues,
     stepfunctions,
 )
 from sluice.local.seams.patch import original, replace
@@ -57,6 +59,8 @@ def moto_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (S3Backend, "delete_object"), (Rule, "send_to_targets"), (LambdaBackend, "create_event_source_mapping"),
         (FakeJob, "start_job_run"), (FakeJobRun, "as_dict"), (AthenaBackend, "start_query_execution"),
         (AthenaResponse, "start_query_execution"), (AthenaResponse, "get_query_execution"),
+        (SQSBackend, "is_message_valid_based_on_retention_period"), (Queue, "messages"),
+        (Queue, "approximate_number_of_messages_delayed"), (Queue, "approximate_number_of_messages_not_visible"),
         (AthenaResponse, "get_query_results"), (StepFunctionsParserBackend, "start_execution"),
     ]:  # fmt: skip
         monkeypatch.setattr(owner, name, original(owner, name))
@@ -154,6 +158,36 @@ def test_with_the_seam_a_cancelled_transaction_leaves_nothing_behind() -> None:
         ("a", "1"),
         ("b", "1"),
     ]
+
+
+# -- SQS
+
+
+def readings_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Receive ten of twenty messages, and count how often moto asks for the time."""
+    sqs = client("sqs")
+    url = sqs.create_queue(QueueName="q")["QueueUrl"]
+    for start in (0, 10):
+        sqs.send_message_batch(
+            QueueUrl=url, Entries=[{"Id": str(at), "MessageBody": str(at)} for at in range(start, start + 10)]
+        )
+    clock, asked = sqs_models.unix_time_millis, []
+    monkeypatch.setattr(sqs_models, "unix_time_millis", lambda: asked.append(1) or clock())
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert len({message["Body"] for message in received}) == 10
+    counted = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    names = ("", "Delayed", "NotVisible")
+    assert [counted[f"ApproximateNumberOfMessages{name}"] for name in names] == ["10", "0", "10"]
+    return len(asked)
+
+
+def test_moto_alone_counts_the_whole_queue_for_each_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert readings_of_the_clock(monkeypatch) > 1000
+
+
+def test_with_the_seam_a_long_queue_is_counted_once_and_counted_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    sqs_queues.install()
+    assert readings_of_the_clock(monkeypatch) < 100
 
 
 # -- S3 events

@@ -63,16 +63,19 @@ def _backup(self: Any, memo: dict[int, Any]) -> Any:
         snapshot.__dict__ = copy.deepcopy(self.__dict__, memo)
         return snapshot
     snapshot.items = copy.copy(self.items)
+    copied: set[Any] = set()  # once each, however many of their items are touched
     for name, fields in touched:
         if name != self.name or self.hash_key_attr not in fields:
             continue
         hash_key = DynamoType(fields[self.hash_key_attr])
         found = self.items.get(hash_key)
         if isinstance(found, dict):
+            if hash_key not in copied:
+                snapshot.items[hash_key] = dict(found)
+                copied.add(hash_key)
             range_key = DynamoType(fields[self.range_key_attr])
-            shared = dict(snapshot.items[hash_key])  # a second touched item of this key finds the first one copied
-            shared.update({range_key: copy.deepcopy(found[range_key])} if range_key in found else {})
-            snapshot.items[hash_key] = shared
+            if range_key in found:
+                snapshot.items[hash_key][range_key] = copy.deepcopy(found[range_key])
         elif found is not None:
             snapshot.items[hash_key] = copy.deepcopy(found)
     return snapshot
