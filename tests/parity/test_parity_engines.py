@@ -103,6 +103,8 @@ OBJECTS: dict[str, dict[str, bytes]] = {
         "quoted newlines.csv": (HEADER + QUOTED).encode(),
         "empty lines.csv": (HEADER + clean(range(90)) + "\n\n" + clean(range(90, 200))).replace("\n", "\r\n").encode(),
         "stray quote.csv": (HEADER + clean(range(200)) + '500,2024-03-01,1.00,5" pipe,2024-01-01T00:00:00Z\n').encode(),
+        "lost delimiter.csv": (HEADER + clean(range(200)) + '600,2024-03-01,1.00,a"b,c"\n').encode(),
+        "joined.csv": (HEADER + clean(range(150)) + "\ufeff" + HEADER + clean(range(150, 300))).encode(),
         "header only.csv": HEADER.encode(),
         "nothing.csv": b"",
         "other columns.csv": ("id,what\n" + "1,x\n" * 2000).encode(),
