@@ -180,7 +180,7 @@ class _Task:
         found = examined(records, self.plan, source, run_id=self.run_id, with_text=with_text, salt=self.salt)
         relation = _with_constants(self.connection, found, source, self.run_id)
         original = texts(records, self.plan, source)
-        return self._write(relation, [source.load_id], out, original=original, suspects_have_texts=ahead)
+        return self._write(relation, [source.load_id], out, original=original, one_load=True, suspects_have_texts=ahead)
 
     def _write(
         self,
@@ -190,6 +190,7 @@ class _Task:
         *,
         original: Texts,
         refusals: Refusals = (),
+        one_load: bool = False,
         suspects_have_texts: bool = False,
     ) -> Outcome:
         return write(
@@ -197,6 +198,7 @@ class _Task:
             records,
             self.plan,
             original=original,
+            one_load=one_load,
             suspects_have_texts=suspects_have_texts,
             loads=loads,
             refusals=refusals,

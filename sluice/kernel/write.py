@@ -41,6 +41,7 @@ def write(
     plan: Plan,
     *,
     original: Texts,
+    one_load: bool = False,
     suspects_have_texts: bool = False,
     loads: Sequence[str],
     refusals: Refusals,
@@ -51,9 +52,10 @@ def write(
 ) -> Outcome:
     """Write `records` below the folder `out` and account for them.
 
-    They have the columns of `examined`, and all records of one load and primary key must be among them. `original`
-    finds the texts of records; it is asked only where repeated keys are rejects and there are some. With
-    `suspects_have_texts` only records with a RAW can repeat a key, and few have one: only they are judged for it.
+    They have the columns of `examined`, and all records of one load and primary key must be among them; with `one_load`
+    all are of one load. `original` finds the texts of records; it is asked only where repeated keys are rejects and
+    there are some. With `suspects_have_texts` only records with a RAW can repeat a key, and few have one: only they are
+    judged for it.
     `loads` are the load ids in the order of the summaries; `refusals` those whose objects could not be read at all.
     """
     good, suspects, aside = _sort(
@@ -67,7 +69,7 @@ def write(
     judged = good
     if suspects_have_texts:
         judged, original = suspects, _carried(suspects)
-    repeats = find_repeats(connection, judged, plan)
+    repeats = find_repeats(connection, judged, plan, one_load=one_load)
     create_refusals(connection, plan, refusals, run_id)
     if aside:
         _create_broken(connection, aside, plan)
