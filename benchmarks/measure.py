@@ -47,7 +47,7 @@ def run(contender: str, source: Path, *, memory_gb: float, folder: Path) -> tupl
     command = [sys.executable, HERE / "contenders" / f"{contender}.py", source, out, str(memory_gb)]
     with (folder / "log").open("wb") as log:
         began = time.monotonic()
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "2"})
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=_environment())
         usage = _wait(process, began)
         wall = time.monotonic() - began
     if process.returncode:
@@ -55,6 +55,11 @@ def run(contender: str, source: Path, *, memory_gb: float, folder: Path) -> tupl
     size = sum(file.stat().st_size for file in out.rglob("*.parquet"))
     cost = Cost(cpu=usage.ru_utime + usage.ru_stime, wall=wall, peak=usage.ru_maxrss >> 10, size=size)
     return cost, out
+
+
+def _environment() -> dict[str, str]:
+    """Two threads for those that ask OpenMP; and compiled modules are kept, so that nobody compiles in every run."""
+    return {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def _wait(process: subprocess.Popen[bytes], began: float) -> resource.struct_rusage:

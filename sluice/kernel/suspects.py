@@ -16,6 +16,7 @@ from sluice.kernel.examine import typed_keys
 from sluice.kernel.records import Records
 
 _FIRST = 250_000  # records that tell whether reading all keys ahead is worth it: a hundredth of its cost at 30 million
+_AT_ONCE = 2_000_000  # hashes that are compared at once: a hundred megabytes
 
 
 def look_ahead(connection: duckdb.DuckDBPyConnection, records: Records, plan: Plan) -> bool:
@@ -33,12 +34,23 @@ def look_ahead(connection: duckdb.DuckDBPyConnection, records: Records, plan: Pl
     missing = " OR ".join(f"{quote(name)} IS NULL" for name in plan.primary_key)
     # No WHERE: DuckDB would push it down and compute each key twice.
     keys = f"SELECT CASE WHEN {missing} THEN NULL ELSE {_key_hash(plan)} END AS key_hash FROM ({sql})"
-    shared = "SELECT key_hash FROM ({}) GROUP BY key_hash HAVING count(key_hash) > 1"
-    first = f"SELECT count(*) FROM ({shared.format(f'{keys} LIMIT {_FIRST}')})"
-    (found,) = connection.execute(first, parameters).fetchone() or (0,)
-    if found:
-        connection.execute(f"INSERT INTO suspects {shared.format(keys)}", parameters)
-    return bool(found)
+    first = f"SELECT count(key_hash) > count(DISTINCT key_hash) FROM ({keys} LIMIT {_FIRST})"
+    (some_repeat,) = connection.execute(first, parameters).fetchone() or (False,)
+    if some_repeat:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE key_hashes AS {keys}", parameters)
+        _compare(connection)
+    return bool(some_repeat)
+
+
+def _compare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Move what `key_hashes` has more than once to `suspects`; a share at a time, since groups take more memory."""
+    (hashes,) = connection.execute("SELECT count(*) FROM key_hashes").fetchone() or (0,)
+    shares = 1 + hashes // _AT_ONCE
+    for share in range(shares):
+        connection.execute(f"""
+        INSERT INTO suspects
+        SELECT key_hash FROM key_hashes WHERE key_hash % {shares} = {share} GROUP BY key_hash HAVING count(*) > 1""")
+    connection.execute("DROP TABLE key_hashes")
 
 
 def is_suspect(plan: Plan) -> str:
