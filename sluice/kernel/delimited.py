@@ -209,7 +209,9 @@ def _read(
         cells = next(quick)
     except (FaultError, csv.Error) as error:
         failure = error
-    again = not failure and astray and any(astray in cell for cell in cells)
+    if not (cells or failure):
+        return cells  # an empty line
+    again = astray and astray in "".join(cells)
     if again or any(mark in line for line in lines.taken for mark in marks):
         lines.give_back()
         return next(careful)

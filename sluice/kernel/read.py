@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -121,8 +121,9 @@ def _delimited(
             skip_lines=skip_lines,
         )
         folder = target.with_name("portions")
-        yield from _fast(text, reading, fast, above=above, folder=folder, threads=limits.threads)
-        if reading.stray_quotes != "text" and text.quotes and no_strays(text.path, reading, above=above):
+        gave_up = yield from _fast(text, reading, fast, above=above, folder=folder, threads=limits.threads)
+        doubted = gave_up and reading.stray_quotes != "text" and text.quotes
+        if doubted and no_strays(text.path, reading, above=above):
             proven = partial(fast, proven=True)
             yield from _fast(text, reading, proven, above=above, folder=folder, threads=limits.threads)
     found = islice(records(text.path, plan, limits, key=source.key, skip_lines=skip_lines), header, None)
@@ -142,12 +143,14 @@ def _delimited(
 
 def _fast(
     text: Text, reading: Reading, fast: Callable[..., Records], *, above: int, folder: Path, threads: int
-) -> Iterator[Attempt]:
-    """DuckDB's own reader, on portions of the file side by side, then on all of it."""
+) -> Generator[Attempt, None, bool]:
+    """DuckDB's own reader, on portions of the file side by side, then on all of it; returns whether it gave that up."""
     if several := portions(text, folder, threads=threads):
         yield Attempt(fast(above=above, portions=several), _EachLine(text, reading, above, several), last=False)
         rmtree(folder)
-    yield Attempt(fast(), _Lines(text, reading, above, fast()), last=False)
+    proof = _Asked(_Lines(text, reading, above, fast()))
+    yield Attempt(fast(), proof, last=False)
+    return not proof.asked
 
 
 def is_plain(text: Text, reading: Reading) -> bool:
@@ -166,6 +169,18 @@ def is_plain(text: Text, reading: Reading) -> bool:
         return False
     strange = not (reading.quote + reading.escape).isascii() or len(delimiter) > 1
     return not text.quotes or not (strange or reading.escape == "" or reading.blanks == "trim")
+
+
+@dataclass
+class _Asked:
+    """A proof that remembers whether a query got as far as to ask for it."""
+
+    proof: Callable[[duckdb.DuckDBPyConnection, int], bool]
+    asked: bool = False
+
+    def __call__(self, connection: duckdb.DuckDBPyConnection, rows: int) -> bool:
+        self.asked = True
+        return self.proof(connection, rows)
 
 
 @dataclass(frozen=True)
