@@ -57,6 +57,7 @@ def claim(
         ledger.distrust(lease, fence=tables.standing.fence)
         raise StaleRunError(dataset=dataset, fence=fence, newest=max(tables.standing.fence, fence))
     if written is not None:
+        _record(written, ledger)  # whoever wrote it may have died before that
         return written
     if is_stopped(plan, ledger.runs(dataset), now):
         return _refuse(folder, run_id=run_id, plan=plan, ledger=ledger, now=now)
@@ -100,18 +101,23 @@ def claim(
         generation=generation,
     )
     won = folder.write_claim(draft)
+    _record(won, ledger)
+    return won
+
+
+def _record(claim: Claim, ledger: Ledger) -> None:
+    """Let the ledger know of the run before it can publish: `reconcile` tells by that whether it has forgotten runs."""
     ledger.record(
         Run(
-            dataset=dataset,
-            fence=fence,
-            run_id=run_id,
+            dataset=claim.dataset,
+            fence=claim.fence,
+            run_id=claim.run_id,
             state="RUNNING",
-            started=won.started,
-            groups=len(won.groups),
-            loads=len(won.loads),
+            started=claim.started,
+            groups=len(claim.groups),
+            loads=len(claim.loads),
         )
     )
-    return won
 
 
 def _refuse(folder: RunFolder, *, run_id: str, plan: Plan, ledger: Ledger, now: datetime) -> Claim:
@@ -131,7 +137,7 @@ def _refuse(folder: RunFolder, *, run_id: str, plan: Plan, ledger: Ledger, now: 
             over_budget=True,
         )
     )
-    ledger.record(Run(dataset=folder.dataset, fence=folder.fence, run_id=run_id, state="RUNNING", started=won.started))
+    _record(won, ledger)
     return won
 
 

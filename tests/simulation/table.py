@@ -51,7 +51,7 @@ def measure(asked: int, *, processes: int | None, tell: Callable[[str], None]) -
                 break
         rows.append(Row(name, guard.protects, guard.told, with_it, without_it, red, most))
         told = kind_of(without_it[0]) if without_it else "GREEN"
-        tell(f"without {name}: {told}, {red or 'more than ' + str(most)} seeds")
+        tell(f"without {name}: {told}" + (f", {red or f'more than {most}'} seeds" if most else ""))
     return rows
 
 
