@@ -16,6 +16,8 @@ from sluice.kernel.outcome import SourceFile
 from sluice.kernel.protect import hashes, shielded, stored
 from sluice.kernel.records import Records
 
+Query = tuple[str, Mapping[str, Any]]  # a SELECT and its parameters
+
 # Columns of an examined record beside the plan's columns and the provenance columns.
 RAW = "_sluice_raw"  # the record as it stood, where it was asked for
 BAD = "_sluice_bad"  # whether the record is rejected
@@ -160,6 +162,17 @@ def nulled(cell: str, plan: Plan, nulls: Sequence[str]) -> str:
     return f"CASE WHEN {cell} NOT IN ({', '.join(nulls)}) THEN {cell} END" if nulls else cell
 
 
+def is_text_as_it_stands(column: Column, plan: Plan) -> bool:
+    """Whether the typed column is its cell, which a rejected record carries along."""
+    as_it_stands = column.type == "string" and column.source is not None and column.cast == quote(column.source)
+    return as_it_stands and column.source not in _hidden(plan)
+
+
+def _hidden(plan: Plan) -> set[str | None]:
+    """Return the source columns whose cells are shown to nobody."""
+    return {column.source for column in (*plan.columns, *plan.omitted) if column.protect}
+
+
 def checks(plan: Plan, is_given: Callable[[Column], str]) -> list[Check]:
     """Return all that a record is checked for, in the order in which it is reported; its shape comes before that.
 
@@ -196,8 +209,7 @@ def _bound_nulls(plan: Plan) -> list[str]:
 
 def _given(records: Records, plan: Plan, listed: Sequence[Check]) -> str:
     """What a record carries along to be explained: its text and shape, its cells, and verdicts on secrets."""
-    hidden = {column.source for column in (*plan.columns, *plan.omitted) if column.protect}
-    shown = {name: cell for name, cell in records.cells.items() if name not in hidden}
+    shown = {name: cell for name, cell in records.cells.items() if name not in _hidden(plan)}
     verdicts = (
         [f"({check.rule.predicate}) IS NOT FALSE" for check in listed] if plan.protects else []
     )  # judged before they were hidden

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sluice.contract.plan import CELL, PROVENANCE, Column, Plan
 from sluice.contract.sql import literal, quote
-from sluice.kernel.examine import GIVEN, Check, cast_sources, checks, nulled
+from sluice.kernel.examine import GIVEN, Check, cast_sources, checks, is_text_as_it_stands, nulled
 from sluice.kernel.protect import HIDDEN
 
 _CARRIED = '{"raw": "VARCHAR", "fault": "VARCHAR", "fault_rule": "VARCHAR", "cells": ["VARCHAR"], "sound": ["BOOLEAN"]}'
@@ -21,11 +21,16 @@ def explained(relation: str, plan: Plan, *, carrier: str) -> str:
 
     `relation` has their plan columns and provenance; its column `carrier` holds GIVEN instead of its own value.
     """
-    columns = [quote(column.name) for column in plan.columns]
+    # A text that is not among those of an enumeration is in no file (`enumerated`), but its cell is carried.
+    texts = {column.name: _text(column, plan) for column in plan.columns if is_text_as_it_stands(column, plan)}
+    columns = [quote(column.name) for column in plan.columns if column.name not in texts]
+    restored = [f"{text} AS {quote(name)}" for name, text in texts.items()]
     origin = [name for name, _ in PROVENANCE if name != carrier]
     return f"""
-    WITH rejected AS (
+    WITH carried AS (
         SELECT {", ".join([*columns, *origin])}, from_json({carrier}, {literal(_CARRIED)}) AS {GIVEN} FROM {relation}
+    ), rejected AS (
+        SELECT {", ".join(["*", *restored])} FROM carried
     ), explained AS (
         SELECT {", ".join(origin)}, {GIVEN}['raw'] AS raw, [
             {_breaches(plan)}
@@ -88,8 +93,12 @@ def _cell(column: Column, plan: Plan) -> str:
 
 
 def _is_given(column: Column, plan: Plan) -> str:
+    return f"(({_text(column, plan)}) IS NOT NULL)"
+
+
+def _text(column: Column, plan: Plan) -> str:
     nulls = [literal(text) for text in plan.reading.null_texts]
-    return f"(({nulled(_cell(column, plan), plan, nulls)}) IS NOT NULL)"
+    return nulled(_cell(column, plan), plan, nulls)
 
 
 def _shown(value: str) -> str:

@@ -14,7 +14,8 @@ from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import literal, quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
-from sluice.kernel.examine import BAD, EXAMINED_TEXTS, GIVEN, RAW, Texts, examined, needs_texts, texts
+from sluice.kernel.enumerated import with_few_values
+from sluice.kernel.examine import BAD, EXAMINED_TEXTS, GIVEN, RAW, Query, Texts, examined, needs_texts, texts
 from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
 from sluice.kernel.protect import checked_salt
 from sluice.kernel.read import Attempt, attempts
@@ -22,7 +23,7 @@ from sluice.kernel.records import Records
 from sluice.kernel.rejects import Refusals
 from sluice.kernel.session import session
 from sluice.kernel.suspects import is_suspect, look_ahead
-from sluice.kernel.write import Query, write
+from sluice.kernel.write import write
 
 Progress = Callable[[str, int], None]
 
@@ -178,7 +179,7 @@ class _Task:
         ahead = look_ahead(self.connection, records, self.plan)
         with_text = is_suspect(self.plan) if ahead else "false"
         found = examined(records, self.plan, source, run_id=self.run_id, with_text=with_text, salt=self.salt)
-        relation = _with_constants(self.connection, found, source, self.run_id)
+        relation = with_few_values(self.connection, found, self.plan, source, self.run_id)
         original = texts(records, self.plan, source)
         return self._write(relation, [source.load_id], out, original=original, one_load=True, suspects_have_texts=ahead)
 
@@ -207,24 +208,6 @@ class _Task:
             field_ids=self.field_ids,
             reject_field_ids=self.reject_field_ids,
         )
-
-
-def _with_constants(connection: duckdb.DuckDBPyConnection, records: Query, source: SourceFile, run_id: str) -> Query:
-    """Return the records of one object with what is the same for all of them as types of one value.
-
-    Their files are the same. But DuckDB would copy and hash such a text again for each row.
-    """
-    constants = {
-        "_sluice_load": source.load_id,
-        "_sluice_object": source.key,
-        "_sluice_version": source.version_id,
-        "_sluice_order": source.order,
-        "_sluice_run": run_id,
-    }
-    for name, value in constants.items():
-        connection.execute(f"CREATE OR REPLACE TYPE {name}_only AS ENUM (SELECT $1)", [value])
-    replaced = ", ".join(f"CAST({name} AS {name}_only) AS {name}" for name in constants)
-    return f"SELECT * REPLACE ({replaced}) FROM ({records[0]})", records[1]
 
 
 def _give_up(attempt: Attempt, source: SourceFile) -> NoReturn:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import literal, quote
 from sluice.kernel.account import summaries
-from sluice.kernel.examine import BAD, GIVEN, RAW, Texts, rejects_repeats
+from sluice.kernel.examine import BAD, GIVEN, RAW, Query, Texts, rejects_repeats
 from sluice.kernel.explain import explained
 from sluice.kernel.outcome import Outcome, OutputFile
 from sluice.kernel.partition import Written, partition_expressions, write_parquet
@@ -24,8 +23,6 @@ from sluice.kernel.quality import measured
 from sluice.kernel.rejects import REFUSALS, Refusals, broken_entries, create_refusals, repeated_entries
 from sluice.kernel.repeats import find_repeats, scan, without
 from sluice.kernel.unique import take_out
-
-Query = tuple[str, Mapping[str, Any]]  # a SELECT and its parameters
 
 # A record goes aside in the columns of an accepted one: what it carries takes the place of this provenance column,
 # which says the same for every record.
