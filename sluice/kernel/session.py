@@ -17,7 +17,7 @@ _ABOUT_THE_MACHINE = (
     duckdb.InterruptException,
     duckdb.BinderException,
 )
-_FREED = "8MiB"
+_HELD = 1 / 32  # of the limit: how much freed memory may stay with the process
 
 
 @contextmanager
@@ -30,14 +30,16 @@ def session(*, limits: Limits, scratch: Path, directories: Iterable[Path] = ()) 
     spill = scratch / "spill"
     spill.mkdir(parents=True, exist_ok=True)
     allowed = sorted({f"{path.resolve()}/" for path in (scratch, *directories)})
+    held = f"{round(limits.memory_bytes * _HELD)}B"
     connection = duckdb.connect(
         config={
             "threads": limits.threads,
             "memory_limit": f"{limits.memory_bytes}B",
             "temp_directory": str(spill),
-            # What is freed above these goes back to the system, else a fifth more than the limit is held.
-            "allocator_flush_threshold": _FREED,
-            "allocator_bulk_deallocation_flush_threshold": _FREED,
+            # What is freed above these goes back to the system, which takes time; else much more than a small limit
+            # is held.
+            "allocator_flush_threshold": held,
+            "allocator_bulk_deallocation_flush_threshold": held,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }

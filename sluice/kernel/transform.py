@@ -171,7 +171,7 @@ class _Task:
             else:
                 if attempt.accounts_for(self.connection, outcome.loads[0].rows_read):
                     return outcome
-            shutil.rmtree(out)
+            shutil.rmtree(out, ignore_errors=True)  # it is not there yet where reading keys ahead failed
         raise RuntimeError(f"load {source.load_id}: no reader accounts for all records")
 
     def _write_ahead(self, records: Records, source: SourceFile, out: Path) -> Outcome:

@@ -89,3 +89,11 @@ def test_object_without_repeated_keys_has_no_suspects(tmp_path: Path) -> None:
     case = run(tmp_path, "id,day,amount,note\n1,,,a\n2,,,b\n,,,c\n,,,d\n", plan())
     assert case.rows("note") == [("a",), ("b",)]
     assert folders(case) == set()
+
+
+@pytest.mark.usefixtures("judged")
+def test_a_file_that_the_fast_reader_gives_up_while_keys_are_read_goes_to_the_careful_one(tmp_path: Path) -> None:
+    text = TEXT + '6,2024-04-01,1,"closed" too early\n7,2024-04-01,1,last\n'
+    case = run(tmp_path, text, plan())
+    assert [row for (row,) in case.rows("_sluice_row")] == [2, 3, 5, 11]
+    assert (10, "row.quotes") in case.rejects("row_number, rule")
