@@ -14,6 +14,7 @@ from moto import mock_aws
 from moto.athena.models import AthenaBackend
 from moto.athena.responses import AthenaResponse
 from moto.awslambda.models import LambdaBackend
+from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 from moto.events.models import Rule
 from moto.glue.models import FakeJob, FakeJobRun
@@ -64,6 +65,7 @@ def moto_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (AthenaResponse, "get_query_results"), (StepFunctionsParserBackend, "start_execution"),
     ]:  # fmt: skip
         monkeypatch.setattr(owner, name, original(owner, name))
+    monkeypatch.delattr(Table, "__deepcopy__", raising=False)
     with mock_aws():
         yield
 
@@ -158,6 +160,23 @@ def test_with_the_seam_a_cancelled_transaction_leaves_nothing_behind() -> None:
         ("a", "1"),
         ("b", "1"),
     ]
+
+
+def tables_that_moto_remembers() -> int:
+    """Put an item in a transaction; how many tables more moto holds for ever after it."""
+    dynamodb = table()
+    before = len(Table.instances_tracked)
+    put_once(dynamodb, "one")
+    return len(Table.instances_tracked) - before
+
+
+def test_moto_alone_holds_the_backup_of_each_transaction_for_ever() -> None:
+    assert tables_that_moto_remembers() > 0
+
+
+def test_with_the_seam_a_transaction_leaves_no_backup_behind() -> None:
+    dynamodb_transactions.install()
+    assert tables_that_moto_remembers() == 0
 
 
 # -- SQS

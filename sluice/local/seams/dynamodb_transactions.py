@@ -1,8 +1,9 @@
-"""Gap (moto 5.2.5): DynamoDB `TransactWriteItems` forgets `ClientRequestToken` and copies whole tables as its backup.
+"""Gap (moto 5.2.5): DynamoDB `TransactWriteItems` forgets `ClientRequestToken`, and never forgets the copies of whole
+tables that are its backup.
 
 A repeated request after a lost response must answer as the first one did, not fail its own conditions; AWS remembers
 the token for ten minutes, we for good. A backup of the touched items is enough to roll back; it does not grow with the
-table.
+table, and goes when it is not needed.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def _note_touched(transact_write_items: Any) -> Any:
 def _backup(self: Any, memo: dict[int, Any]) -> Any:
     """A copy of the table that shares what a transaction under way does not touch; a deep copy otherwise."""
     touched = getattr(_HERE, "touched", None)
-    snapshot = copy.copy(self)
+    snapshot = object.__new__(type(self))  # moto remembers every table that is made in another way, for ever
+    snapshot.__dict__.update(self.__dict__)
     if touched is None:
         snapshot.__dict__ = copy.deepcopy(self.__dict__, memo)
         return snapshot
