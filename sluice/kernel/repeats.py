@@ -19,8 +19,7 @@ from sluice.kernel.partition import Written, partition_expressions, write_parque
 def find_repeats(connection: duckdb.DuckDBPyConnection, files: Sequence[Written], plan: Plan, *, one_load: bool) -> int:
     """Fill the table `repeats` with the records that lose against another one of their object; return how many.
 
-    With `one_load` all records are of one object, whose id needs not be compared for each of them, which takes a third
-    of the time.
+    With `one_load` all records are of one object, whose id is then not compared for each of them (docs/speed.md).
     In `merge` the record with the largest `sequence_by` stays, then the last one; otherwise the first one stays.
     """
     connection.execute("""

@@ -27,12 +27,14 @@ TEXT = '''id,day,amount,note
 '''
 
 
-@pytest.fixture(params=["ahead", "afterwards"])
+@pytest.fixture(params=["ahead", "ahead in shares", "afterwards"])
 def judged(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Make every object a large one; when its keys are judged."""
     monkeypatch.setattr(transform_module, "_LARGE", 1)
     if request.param == "afterwards":
         monkeypatch.setattr(suspects_module, "_FIRST", 1)
+    if request.param == "ahead in shares":
+        monkeypatch.setattr(suspects_module, "_AT_ONCE", 1)
     return str(request.param)
 
 
@@ -56,7 +58,7 @@ def test_unsound_records_take_no_key_from_sound_ones(tmp_path: Path, judged: str
         (9, "minimum", "-9", "4,2024-03-02,-9,unsound", "1.2.0"),
     ]
     assert (case.load.rows_read, case.load.rows_accepted, case.load.rows_rejected) == (9, 3, 6)
-    assert folders(case) == {"cleared" if judged == "ahead" else "unrepeated"}
+    assert folders(case) == {"unrepeated" if judged == "afterwards" else "cleared"}
 
 
 @pytest.mark.usefixtures("judged")
