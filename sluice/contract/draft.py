@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from sluice.contract.infer import Inferred
 from sluice.contract.plan import Reading
-from sluice.contract.shape import shape_lines
+from sluice.contract.shape import quoted, shape_lines
 
 _LOGICAL = {"int": "integer", "long": "integer", "double": "number"}
 _DEFAULTS = Reading()
@@ -61,9 +61,9 @@ def _property(column: Inferred) -> Iterator[str]:
     for remark in column.remarks:
         yield f"        # {remark}"
     if column.profile.source != column.name:
-        yield f"        physicalName: {_quoted(column.profile.source)}"
+        yield f"        physicalName: {quoted(column.profile.source)}"
     if column.profile.shape and column.kind in {"object", "array"}:
-        yield from (f"        {line}" for line in shape_lines(column.profile.shape, quoted=_quoted))
+        yield from (f"        {line}" for line in shape_lines(column.profile.shape))
     else:
         yield from _scalar(column)
     if column.personal:
@@ -75,10 +75,6 @@ def _property(column: Inferred) -> Iterator[str]:
 def _protection(column: Inferred) -> str:
     """What can be stored in place of the values."""
     return "hash" if column.kind == "string" else "omit"
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _scalar(column: Inferred) -> Iterator[str]:

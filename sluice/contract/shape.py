@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -60,22 +61,27 @@ def _shape(structure: Any, level: int) -> Shape | None:
     return Shape(items=known[0])
 
 
-def shape_lines(shape: Shape, *, quoted: Any) -> Iterator[str]:
-    """The lines of a property that has the shape, from `logicalType` on. `quoted` writes a text as YAML."""
+def shape_lines(shape: Shape) -> Iterator[str]:
+    """The lines of a property that has the shape, from `logicalType` on."""
     if shape.scalar:
         yield from _SCALARS[shape.scalar]
         return
     yield f"logicalType: {shape.kind}"
     if shape.items:
         yield "items:"
-        yield from (f"  {line}" for line in shape_lines(shape.items, quoted=quoted))
+        yield from (f"  {line}" for line in shape_lines(shape.items))
         return
     yield "properties:"
     for name, (source, member) in zip(column_names([name for name, _ in shape.members]), shape.members, strict=True):
         yield f"  - name: {name}"
         if name != source:
             yield f"    physicalName: {quoted(source)}"
-        yield from (f"    {line}" for line in shape_lines(member, quoted=quoted))
+        yield from (f"    {line}" for line in shape_lines(member))
+
+
+def quoted(text: str) -> str:
+    """A text as YAML has it in quotes."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def column_names(sources: Sequence[str]) -> Sequence[str]:

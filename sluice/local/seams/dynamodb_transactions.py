@@ -60,10 +60,10 @@ def _backup(self: Any, memo: dict[int, Any]) -> Any:
     """A copy of the table that shares what a transaction under way does not touch; a deep copy otherwise."""
     touched = getattr(_HERE, "touched", None)
     snapshot = object.__new__(type(self))  # moto remembers every table that is made in another way, for ever
-    snapshot.__dict__.update(self.__dict__)
     if touched is None:
         snapshot.__dict__ = copy.deepcopy(self.__dict__, memo)
         return snapshot
+    snapshot.__dict__ = dict(self.__dict__)
     snapshot.items = copy.copy(self.items)
     copied: set[Any] = set()  # once each, however many of their items are touched
     for name, fields in touched:
