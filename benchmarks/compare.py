@@ -116,22 +116,22 @@ def growth(scales: Sequence[float]) -> Grown:
     return found
 
 
-def report(runs: Runs, agreed: dict[str, Result], grown: Grown, scale: float) -> str:
+def report(runs: Runs, agreed: dict[str, Result], grown: Grown, scale: float, rounds: int) -> str:
     """The tables, in Markdown."""
-    lines = [*_heading(scale), ""]
+    lines = [*_heading(scale, rounds), ""]
     for case in CASES:
         here = {name: _median(costs) for (of, name), costs in runs.items() if of == case}
         if not here:
             continue
         lines += [f"## SF{scale:g}, {_CASE_WORDS[case]}", ""]
-        lines += ["| | rounds | CPU s | against the kernel | against the copy | wall s | peak MB | Parquet MB |"]
+        lines += ["| | rounds | CPU s | against the kernel | against the copy | wall s | peak MiB | Parquet MB |"]
         lines += ["|---|---|---|---|---|---|---|---|"]
         for name in CONTENDERS:
             if name in here:
                 lines.append(_row(name, here, len(runs[case, name])))
         lines.append("")
     if grown:
-        lines += ["## Growth, with repeated keys", "", "| | accepted rows | CPU s | µs CPU a row | wall s | peak MB |"]
+        lines += ["## Growth, with repeated keys", "", "| | accepted rows | CPU s | µs CPU a row | wall s | peak MiB |"]
         lines += ["|---|---|---|---|---|---|"]
         for words, rows, cost in grown:
             if cost is None:
@@ -156,7 +156,7 @@ _CASE_WORDS = {
 }
 
 
-def _heading(scale: float) -> list[str]:
+def _heading(scale: float, rounds: int) -> list[str]:
     now = f"{datetime.now(tz=UTC):%Y-%m-%d %H:%M}"
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
     load = ", ".join(f"{number:.1f}" for number in os.getloadavg())
@@ -168,7 +168,7 @@ def _heading(scale: float) -> list[str]:
         "TPC-H lineitem as CSV: parse, 16 casts with reasons, rules, the first row of each key, 2 derived columns,",
         "zstd Parquet by year, rejects with reasons and text. `data.py` says what is broken, `job.py` what the job is.",
         "",
-        f"- Command: `make bench` (scale {scale:g}), {now} UTC.",
+        f'- Command: `make bench BENCH_OPTIONS="--scale {scale:g} --rounds {rounds}"`, {now} UTC.',
         f"- Machine: {os.cpu_count()} cores, {memory} GB, {platform.machine()}, {platform.system()}.",
         f"- Load averages at the end: {load}.",
         f"- Versions: Python {platform.python_version()}, {versions}.",
@@ -215,10 +215,12 @@ def main() -> None:
     runs, agreed = measured(
         given.scale, given.rounds, names, [case for case in CASES if case in given.cases.split(",")]
     )
-    given.out.write_text(report(runs, agreed, [], given.scale))  # what is known is not lost with what comes
+    given.out.write_text(
+        report(runs, agreed, [], given.scale, given.rounds)
+    )  # what is known is not lost with what comes
     grown = growth([float(scale) for scale in given.growth.split(",")]) if given.growth else []
     shutil.rmtree(WORK / "run", ignore_errors=True)
-    given.out.write_text(report(runs, agreed, grown, given.scale))
+    given.out.write_text(report(runs, agreed, grown, given.scale, given.rounds))
     say(f"written: {given.out}")
 
 
