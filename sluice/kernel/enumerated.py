@@ -5,23 +5,28 @@ DuckDB would copy and hash each text again for each row: to sort rows by partiti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import duckdb
 
 from sluice.contract.plan import Plan
 from sluice.contract.sql import quote
-from sluice.kernel.examine import Query, is_text_as_it_stands
+from sluice.kernel.examine import Listed, Query, is_text_as_it_stands
 from sluice.kernel.outcome import SourceFile
 
 
-def with_few_values(
-    connection: duckdb.DuckDBPyConnection, records: Query, plan: Plan, source: SourceFile, run_id: str
-) -> Query:
-    """Return the examined records of one object, with what is the same for all of them and what has a list of values.
+def create_listed(connection: duckdb.DuckDBPyConnection, plan: Plan) -> Mapping[str, Listed]:
+    """Make a type of each list of texts that a rule allows; return them by column."""
+    found: dict[str, Listed] = {}
+    for number, (name, predicate, values) in enumerate(_enumerations(plan)):
+        found[name] = Listed(type=f"_sluice_listed_{number}", predicate=predicate)
+        texts = f"SELECT DISTINCT unnest([{values}])"
+        connection.execute(f"CREATE OR REPLACE TYPE {found[name].type} AS ENUM ({texts})")
+    return found
 
-    A text of a rejected record that is not in the list becomes NULL: the record carries its cells along (`explain`).
-    """
+
+def with_constants(connection: duckdb.DuckDBPyConnection, records: Query, source: SourceFile, run_id: str) -> Query:
+    """Return the examined records of one object, what is the same for all of them as types of one value."""
     constants = {
         "_sluice_load": source.load_id,
         "_sluice_object": source.key,
@@ -31,22 +36,18 @@ def with_few_values(
     }
     for name, value in constants.items():
         connection.execute(f"CREATE OR REPLACE TYPE {name}_only AS ENUM (SELECT $1)", [value])
-    replaced = [f"CAST({name} AS {name}_only) AS {name}" for name in constants]
-    for number, (name, values) in enumerate(_enumerations(plan)):
-        listed = f"SELECT DISTINCT unnest([{values}])"
-        connection.execute(f"CREATE OR REPLACE TYPE _sluice_listed_{number} AS ENUM ({listed})")
-        replaced.append(f"TRY_CAST({name} AS _sluice_listed_{number}) AS {name}")
-    return f"SELECT * REPLACE ({', '.join(replaced)}) FROM ({records[0]})", records[1]
+    replaced = ", ".join(f"CAST({name} AS {name}_only) AS {name}" for name in constants)
+    return f"SELECT * REPLACE ({replaced}) FROM ({records[0]})", records[1]
 
 
-def _enumerations(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Yield quoted columns whose accepted texts are listed by a rule, and the list, as SQL."""
+def _enumerations(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    """Yield columns whose accepted texts are listed by a rule, its predicate, and the list, as SQL."""
     for column in plan.columns:
         start = f"{quote(column.name)} IN ("
         lists = [
-            rule.predicate.removeprefix(start).removesuffix(")")
+            rule.predicate
             for rule in plan.rules
             if rule.name == "enum" and rule.severity != "warn" and rule.predicate.startswith(start)
         ]
         if lists and is_text_as_it_stands(column, plan):
-            yield quote(column.name), lists[0]
+            yield column.name, lists[0], lists[0].removeprefix(start).removesuffix(")")

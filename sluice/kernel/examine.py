@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sluice.contract.plan import PROVENANCE, Column, Plan, Rule
@@ -43,26 +44,45 @@ class Check:
     of_type: bool = False  # whether the cell is a text of the column's type
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A DuckDB type of the texts that a column may have, by the rule with this predicate."""
+
+    type: str
+    predicate: str
+
+
 def examined(
-    records: Records, plan: Plan, source: SourceFile, *, run_id: str, with_text: str, salt: str | None = None
+    records: Records,
+    plan: Plan,
+    source: SourceFile,
+    *,
+    run_id: str,
+    with_text: str,
+    salt: str | None = None,
+    listed: Mapping[str, Listed] = MappingProxyType({}),
 ) -> tuple[str, dict[str, Any]]:
     """Return SQL and parameters of the examined records: plan columns, provenance, RAW, BAD, GIVEN.
 
     RAW is there where `with_text` holds, which is SQL over a typed record: to write all texts is dear. `salt` is that
-    of hashes.
+    of hashes. Columns that are `listed` have those types; a text that is not in the list becomes NULL: its record is
+    rejected, and carries its cells along (`explain`).
     """
     records = shielded(records, plan)
-    listed = checks(plan, lambda column: _given_flags(plan)[column.source or ""])
-    result = [stored(column) for column in plan.columns]
+    checked = checks(plan, lambda column: _given_flags(plan)[column.source or ""])
+    result = [
+        f"{listed[column.name].type} AS {quote(column.name)}" if column.name in listed else stored(column)
+        for column in plan.columns
+    ]
     result += [f"{_PROVENANCE_SQL[name]} AS {name}" for name, _ in PROVENANCE]
     result += [
         f"CASE WHEN {with_text} THEN {records.raw} END AS {RAW}",
         BAD,
-        f"CASE WHEN {BAD} THEN {_given(records, plan, listed)} END AS {GIVEN}",
+        f"CASE WHEN {BAD} THEN {_given(records, plan, checked)} END AS {GIVEN}",
     ]
     sql = f"""
-    {_typed(records, plan)}, judged AS (
-        SELECT *, NOT coalesce({_all(_conditions(listed))}, true) AS {BAD} FROM typed
+    {_typed(records, plan, listed)}, judged AS (
+        SELECT *, NOT coalesce({_all(_conditions(checked, listed))}, true) AS {BAD} FROM typed
     )
     SELECT {_lines(result)} FROM judged"""
     return sql, {
@@ -77,13 +97,13 @@ def examined(
     }
 
 
-def typed_keys(records: Records, plan: Plan) -> tuple[str, dict[str, Any]]:
-    """Return SQL and parameters of the primary keys of all records, sound or not; nothing else is computed."""
-    keys = _lines([quote(name) for name in plan.primary_key])
-    return f"{_typed(records, plan)} SELECT {keys} FROM typed", _reading_parameters(records, plan)
+def typed(records: Records, plan: Plan, columns: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return SQL and parameters of these columns of all records, sound or not; nothing else is computed."""
+    names = _lines([quote(name) for name in columns])
+    return f"{_typed(records, plan)} SELECT {names} FROM typed", _reading_parameters(records, plan)
 
 
-def _typed(records: Records, plan: Plan) -> str:
+def _typed(records: Records, plan: Plan, listed: Mapping[str, Listed] = MappingProxyType({})) -> str:
     """Return the WITH clause of `typed`: the records' own columns, flags of what is given, and all typed columns."""
     columns, flags = (*plan.columns, *plan.omitted), _given_flags(plan)
     own = ["_sluice_row", "_sluice_fault", *records.columns]
@@ -91,6 +111,11 @@ def _typed(records: Records, plan: Plan) -> str:
     cells += [f"NULL::VARCHAR AS {quote(name)}" for name in flags if name not in records.cells]
     casted = [f"{quote(name)} IS NOT NULL AS {flag}" for name, flag in flags.items()]
     casted += [f"{column.cast} AS {quote(column.name)}" for column in columns if column.source is not None]
+    casted += [
+        f"TRY_CAST({column.cast} AS {listed[column.name].type}) AS {listed[column.name].type}"
+        for column in columns
+        if column.name in listed
+    ]
     derived = [f"{column.cast} AS {quote(column.name)}" for column in columns if column.source is None]
     return f"""WITH records AS ({records.sql}
     ), cells AS (
@@ -223,14 +248,20 @@ def _given(records: Records, plan: Plan, listed: Sequence[Check]) -> str:
     return f"CAST(to_json({{{', '.join(f'{literal(name)}: {value}' for name, value in carried.items())}}}) AS VARCHAR)"
 
 
-def _conditions(listed: Sequence[Check]) -> list[str]:
+def _conditions(checked: Sequence[Check], listed: Mapping[str, Listed]) -> list[str]:
     """SQL conditions, one of which is false where a record is rejected: no more of them than that takes."""
-    predicates = {check.rule.predicate for check in listed}
+    required = {
+        check.column.name for check in checked if check.column and check.rule.predicate == _is_there(check.column)
+    }
     needed = ["_sluice_fault IS NULL"]
-    for check in listed:
-        implied = check.of_type and check.column and _is_there(check.column) in predicates  # NULL is not sound anyway
-        if not implied:
-            needed.append(check.rule.predicate)
+    for check in checked:
+        name = check.column.name if check.column else ""
+        is_there = f"{quote(name)} IS NOT NULL"
+        if name in listed and check.rule.predicate == listed[name].predicate:
+            in_list = f"{listed[name].type} IS NOT NULL"
+            needed.append(in_list if name in required else f"({in_list} OR {quote(name)} IS NULL)")
+        elif not (check.of_type and name in required) and not (name in listed and check.rule.predicate == is_there):
+            needed.append(check.rule.predicate)  # NULL is not of its type anyway
     return list(dict.fromkeys(needed))
 
 

@@ -12,7 +12,7 @@ import duckdb
 
 from sluice.contract.plan import Plan
 from sluice.contract.sql import quote
-from sluice.kernel.examine import typed_keys
+from sluice.kernel.examine import typed
 from sluice.kernel.records import Records
 
 _FIRST = 250_000  # records that tell whether reading all keys ahead is worth it: a hundredth of its cost at 30 million
@@ -30,7 +30,7 @@ def look_ahead(connection: duckdb.DuckDBPyConnection, records: Records, plan: Pl
     protected = any(column.protect for column in plan.columns if column.name in plan.primary_key)
     if not plan.primary_key or plan.unique or protected:
         return False
-    sql, parameters = typed_keys(records, plan)
+    sql, parameters = typed(records, plan, plan.primary_key)
     missing = " OR ".join(f"{quote(name)} IS NULL" for name in plan.primary_key)
     # No WHERE: DuckDB would push it down and compute each key twice.
     keys = f"SELECT CASE WHEN {missing} THEN NULL ELSE {_key_hash(plan)} END AS key_hash FROM ({sql})"

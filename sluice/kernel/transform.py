@@ -14,7 +14,8 @@ from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import literal, quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
-from sluice.kernel.enumerated import with_few_values
+from sluice.kernel.dictionaries import most_in_dictionary
+from sluice.kernel.enumerated import create_listed, with_constants
 from sluice.kernel.examine import BAD, EXAMINED_TEXTS, GIVEN, RAW, Query, Texts, examined, needs_texts, texts
 from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
 from sluice.kernel.protect import checked_salt
@@ -178,10 +179,26 @@ class _Task:
         """Write the records of one object, those aside that repeat keys, if it seems that some do."""
         ahead = look_ahead(self.connection, records, self.plan)
         with_text = is_suspect(self.plan) if ahead else "false"
-        found = examined(records, self.plan, source, run_id=self.run_id, with_text=with_text, salt=self.salt)
-        relation = with_few_values(self.connection, found, self.plan, source, self.run_id)
+        found = examined(
+            records,
+            self.plan,
+            source,
+            run_id=self.run_id,
+            with_text=with_text,
+            salt=self.salt,
+            listed=create_listed(self.connection, self.plan),
+        )
+        relation = with_constants(self.connection, found, source, self.run_id)
         original = texts(records, self.plan, source)
-        return self._write(relation, [source.load_id], out, original=original, one_load=True, suspects_have_texts=ahead)
+        return self._write(
+            relation,
+            [source.load_id],
+            out,
+            original=original,
+            one_load=True,
+            suspects_have_texts=ahead,
+            most_in_dictionary=most_in_dictionary(self.connection, records, self.plan),
+        )
 
     def _write(
         self,
@@ -193,6 +210,7 @@ class _Task:
         refusals: Refusals = (),
         one_load: bool = False,
         suspects_have_texts: bool = False,
+        most_in_dictionary: int | None = None,
     ) -> Outcome:
         return write(
             self.connection,
@@ -201,6 +219,7 @@ class _Task:
             original=original,
             one_load=one_load,
             suspects_have_texts=suspects_have_texts,
+            most_in_dictionary=most_in_dictionary,
             loads=loads,
             refusals=refusals,
             run_id=self.run_id,
