@@ -14,6 +14,8 @@ from sluice.contract.sql import quote
 from sluice.kernel.examine import Listed, Query, is_text_as_it_stands
 from sluice.kernel.outcome import SourceFile
 
+_CONSTANTS = ("_sluice_load", "_sluice_object", "_sluice_version", "_sluice_order", "_sluice_run")
+
 
 def create_listed(connection: duckdb.DuckDBPyConnection, plan: Plan) -> Mapping[str, Listed]:
     """Make a type of each list of texts that a rule allows; return them by column."""
@@ -25,18 +27,16 @@ def create_listed(connection: duckdb.DuckDBPyConnection, plan: Plan) -> Mapping[
     return found
 
 
-def with_constants(connection: duckdb.DuckDBPyConnection, records: Query, source: SourceFile, run_id: str) -> Query:
-    """Return the examined records of one object, what is the same for all of them as types of one value."""
-    constants = {
-        "_sluice_load": source.load_id,
-        "_sluice_object": source.key,
-        "_sluice_version": source.version_id,
-        "_sluice_order": source.order,
-        "_sluice_run": run_id,
-    }
-    for name, value in constants.items():
+def create_constants(connection: duckdb.DuckDBPyConnection, source: SourceFile, run_id: str) -> None:
+    """Make a type of one value of each text that is the same for all records of an object."""
+    values = (source.load_id, source.key, source.version_id, source.order, run_id)
+    for name, value in zip(_CONSTANTS, values, strict=True):
         connection.execute(f"CREATE OR REPLACE TYPE {name}_only AS ENUM (SELECT $1)", [value])
-    replaced = ", ".join(f"CAST({name} AS {name}_only) AS {name}" for name in constants)
+
+
+def with_constants(records: Query) -> Query:
+    """Return the examined records of one object with those types."""
+    replaced = ", ".join(f"CAST({name} AS {name}_only) AS {name}" for name in _CONSTANTS)
     return f"SELECT * REPLACE ({replaced}) FROM ({records[0]})", records[1]
 
 

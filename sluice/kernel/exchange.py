@@ -102,7 +102,7 @@ def write_bucket(
             create_examined(connection, plan)
         return write(
             connection,
-            ("FROM examined", {}),
+            [("FROM examined", {})],
             plan,
             original=EXAMINED_TEXTS,
             loads=loads,

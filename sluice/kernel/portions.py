@@ -1,7 +1,7 @@
-"""A large text file as several of whole lines, so that DuckDB reads them side by side and still numbers records.
+"""A large text file as several of whole lines, one a thread, so that they are read side by side and still numbered.
 
-Its reader numbers nothing, and a window that does lets one thread read. Where each record is a line, a portion's first
-record has the number of the line that it begins with.
+DuckDB's reader numbers nothing, and a window that does lets one thread read. Where each record is a line, a portion's
+first record has the number of the line that it begins with.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 from sluice.kernel.text import Text
 
 LEAST = 1 << 26  # bytes of a file that is worth it
-_EACH = 4  # portions for each thread, so that no thread waits long for the last one
 _COPIED = 1 << 20
 
 
@@ -28,7 +27,7 @@ def portions(text: Text, folder: Path, *, threads: int) -> list[Portion]:
     """Copy the file into portions below `folder`. One thread gets none: it reads the file itself."""
     if text.size < LEAST or threads == 1:
         return []
-    wanted = min(_EACH * threads, len(text.marks))
+    wanted = min(threads, len(text.marks))
     chosen = [text.marks[number * len(text.marks) // wanted] for number in range(wanted)]
     cuts: list[tuple[int, int]] = []
     found: list[Portion] = []

@@ -34,10 +34,12 @@ class Attempt:
     """Records as one reader sees them. Take them if the query does not fail and `accounts_for` the rows it gave.
 
     A query fails with duckdb.InvalidInputException where the reader cannot go on: try the next attempt; after the
-    last one raise `refusal`, if there is one.
+    last one raise `refusal`, if there is one. Where there are `portions`, which have all the records together, they may
+    be read side by side instead.
     """
 
     records: Records
+    portions: Sequence[Records] = ()
     accounts_for: Callable[[duckdb.DuckDBPyConnection, int], bool] = lambda _connection, _rows: True
     last: bool = True
     refusal: DataError | None = None
@@ -146,10 +148,11 @@ def _fast(
 ) -> Generator[Attempt, None, bool]:
     """DuckDB's own reader, on portions of the file side by side, then on all of it; returns whether it gave that up."""
     if several := portions(text, folder, threads=threads):
-        yield Attempt(fast(above=above, portions=several), _EachLine(text, reading, above, several), last=False)
+        read = [fast(above=above, portion=portion) for portion in several]
+        yield Attempt(fast(), read, _EachLine(text, reading, above, several), last=False)
         rmtree(folder)
     proof = _Asked(_Lines(text, reading, above, fast()))
-    yield Attempt(fast(), proof, last=False)
+    yield Attempt(fast(), accounts_for=proof, last=False)
     return not proof.asked
 
 

@@ -76,14 +76,14 @@ def csv_records(
     header: int,
     skip_lines: int,
     above: int = 0,
-    portions: Sequence[Portion] = (),
+    portion: Portion | None = None,
     proven: bool = False,
 ) -> Records:
     """Read a delimited file with DuckDB's own reader: fast, but it loses what stands in a quote that never closes.
 
     It fails (duckdb.InvalidInputException) on a record with two cells too many and on other text after a closing
-    quote. Whoever uses it must account for the lines (`read`). With `portions` of the file, each of them is read by
-    itself: then each record must be a line, and `above` tells how many lines stand above the first record.
+    quote. Whoever uses it must account for the lines (`read`). In a `portion` of the file each record must be a line;
+    `above` tells how many lines stand above the first record of the file.
 
     It also fails where quotes may be astray in a way that the contract rejects, unless it is `proven` that none are:
     what DuckDB gives does not tell a quote astray from a doubled one. `names` are those of the file's columns.
@@ -98,33 +98,26 @@ def csv_records(
     again = repeated_header(names, reading)
     doubt = "" if proven or not text.quotes else _doubt(all_names, reading)
     taking, bound = _taken(extras, all_names)
-    one = """
-        SELECT
-            row_number() OVER () + $first_row + {before} AS _sluice_row,
-            {cells}
-        FROM read_csv(
-            ${path}, columns = {columns}, auto_detect = false, header = false, skip = {skip},
-            delim = $delimiter, quote = $quote, escape = $escape, nullstr = $no_text, null_padding = true,
-            new_line = $line_end, parallel = false
-        )"""
+    begins = portion is None or portion.lines_before == 0
+    before = -header if portion is None or begins else portion.lines_before - above
     shape = f"""CASE
                 {doubt and f"WHEN {doubt} THEN error('quotes that may be astray')"}
                 WHEN {more} THEN 'expected {width} cells, got more'
                 {fewer}
                 {f"WHEN {again.condition(own)} THEN {literal(REPEATED)}" if again else ""}
             END AS _sluice_fault"""
-    read = [(text.path, -header, skip_lines)]
-    if portions:
-        later = [(portion.path, portion.lines_before - above, 0) for portion in portions[1:]]
-        read = [(portions[0].path, -header, skip_lines), *later]
-    fields = ", ".join([f"{shape}", *all_names, *taking])
-    sql = " UNION ALL ".join(
-        one.format(before=before, cells=fields, path=f"path_{number}", columns=f"{{{columns}}}", skip=skip)
-        for number, (_, before, skip) in enumerate(read)
-    )
+    sql = f"""
+        SELECT
+            row_number() OVER () + $first_row + {before} AS _sluice_row,
+            {", ".join([shape, *all_names, *taking])}
+        FROM read_csv(
+            $path, columns = {{{columns}}}, auto_detect = false, header = false, skip = {skip_lines if begins else 0},
+            delim = $delimiter, quote = $quote, escape = $escape, nullstr = $no_text, null_padding = true,
+            new_line = $line_end, parallel = false
+        )"""
     parameters = {
         "first_row": first_row,
-        **{f"path_{number}": str(path) for number, (path, _, _) in enumerate(read)},
+        "path": str(portion.path if portion else text.path),
         "delimiter": reading.delimiter,
         "quote": reading.quote if text.quotes else "",
         "escape": (reading.escape or reading.quote) if text.quotes else "",
@@ -132,7 +125,7 @@ def csv_records(
         "no_text": NO_TEXT,
     }
     return Records(
-        sql=f"SELECT * FROM ({sql}) WHERE _sluice_row > $first_row" if header else sql,
+        sql=f"SELECT * FROM ({sql}) WHERE _sluice_row > $first_row" if header and begins else sql,
         parameters=parameters | bound | (again.parameters if again else {}),
         columns=[*all_names, *[TAKEN] * len(taking)],
         cells={name: own[at] for name, at in cells.items()} | dict.fromkeys([EXTRA] * len(taking), TAKEN),

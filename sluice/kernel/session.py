@@ -47,7 +47,7 @@ def session(*, limits: Limits, scratch: Path, directories: Iterable[Path] = ()) 
     try:
         connection.execute("SET allowed_directories = $1", [allowed])
         connection.execute("SET enable_external_access = false")
-        connection.execute("SET TimeZone = 'UTC'")  # text without an offset is UTC
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")  # text without an offset is UTC, in every cursor
         connection.execute("SET lock_configuration = true")
         yield connection
     except _ABOUT_THE_MACHINE:

@@ -26,7 +26,7 @@ def look_ahead(connection: duckdb.DuckDBPyConnection, records: Records, plan: Pl
     columns, which are judged before keys, and with protected keys, which may become equal by what is stored of them.
     Fails as the reader of the records does.
     """
-    connection.execute("CREATE OR REPLACE TEMP TABLE suspects (key_hash UBIGINT)")
+    connection.execute("CREATE OR REPLACE TABLE suspects (key_hash UBIGINT)")  # for cursors, too
     protected = any(column.protect for column in plan.columns if column.name in plan.primary_key)
     if not plan.primary_key or plan.unique or protected:
         return False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,12 +16,11 @@ from sluice.contract.sql import literal, quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
 from sluice.kernel.dictionaries import most_in_dictionary
-from sluice.kernel.enumerated import create_listed, with_constants
+from sluice.kernel.enumerated import create_constants, create_listed, with_constants
 from sluice.kernel.examine import BAD, EXAMINED_TEXTS, GIVEN, RAW, Query, Texts, examined, needs_texts, texts
 from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
 from sluice.kernel.protect import checked_salt
 from sluice.kernel.read import Attempt, attempts
-from sluice.kernel.records import Records
 from sluice.kernel.rejects import Refusals
 from sluice.kernel.session import session
 from sluice.kernel.suspects import is_suspect, look_ahead
@@ -59,7 +59,10 @@ def transform(
     limits, salt = limits or Limits(), checked_salt(plan, salt)
     out.mkdir(parents=True, exist_ok=True)
     directories = [out, *{source.path.parent for source in sources}]
-    with session(limits=limits, scratch=scratch, directories=directories) as connection:
+    # Each portion of a large text has a thread: more of DuckDB's own would look for work in vain, which costs theirs.
+    by_portions = plan.reading.format != "parquet" and any(map(_is_large, sources))
+    alone = replace(limits, threads=1) if by_portions else limits
+    with session(limits=alone, scratch=scratch, directories=directories) as connection:
         task = _Task(connection, plan, out, scratch, run_id, limits, field_ids, reject_field_ids, salt)
         return task.run(sources, progress)
 
@@ -89,6 +92,7 @@ def examine(
     A part of a delimited object is a local file of its own that begins and ends between records and has no header:
     pass the object's header as `names` and the number of records before it as `first_row`.
     """
+    limits = replace(limits, threads=1)  # it is one statement, whatever there are of them
     for attempt in attempts(connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names):
         sql, parameters = examined(
             attempt.records, plan, source, run_id=run_id, with_text=literal(needs_texts(plan)), salt=salt
@@ -130,13 +134,13 @@ class _Task:
         for number, source in enumerate(sources):
             scratch = self.scratch / f"source-{number}"
             try:
-                if source.path.stat().st_size < _LARGE:
-                    rows = together[source.load_id] = self._examine(source, scratch)
-                else:
+                if _is_large(source):
                     outcome = self._pass_through(source, scratch, self.out / f"source-{number}")
                     files += outcome.files
                     loads[source.load_id] = outcome.loads[0]
                     rows = outcome.loads[0].rows_read
+                else:
+                    rows = together[source.load_id] = self._examine(source, scratch)
             except DataError as error:
                 refusals.append((source, error))
                 together[source.load_id] = rows = 0
@@ -145,7 +149,9 @@ class _Task:
             if progress:
                 progress(source.load_id, total)
         table: Query = ("FROM examined", {})
-        outcome = self._write(table, list(together), self.out / "together", original=EXAMINED_TEXTS, refusals=refusals)
+        outcome = self._write(
+            [table], list(together), self.out / "together", original=EXAMINED_TEXTS, refusals=refusals
+        )
         for summary in outcome.loads:
             _check(summary, together[summary.load_id])
             loads[summary.load_id] = summary
@@ -165,7 +171,7 @@ class _Task:
     def _pass_through(self, source: SourceFile, scratch: Path, out: Path) -> Outcome:
         for attempt in attempts(self.connection, source, self.plan, scratch=scratch, limits=self.limits):
             try:
-                outcome = self._write_ahead(attempt.records, source, out)
+                outcome = self._write_ahead(attempt, source, out)
             except duckdb.InvalidInputException:  # as in `examine`
                 if attempt.last:
                     _give_up(attempt, source)
@@ -175,34 +181,33 @@ class _Task:
             shutil.rmtree(out, ignore_errors=True)  # it is not there yet where reading keys ahead failed
         raise RuntimeError(f"load {source.load_id}: no reader accounts for all records")
 
-    def _write_ahead(self, records: Records, source: SourceFile, out: Path) -> Outcome:
+    def _write_ahead(self, attempt: Attempt, source: SourceFile, out: Path) -> Outcome:
         """Write the records of one object, those aside that repeat keys, if it seems that some do."""
-        ahead = look_ahead(self.connection, records, self.plan)
-        with_text = is_suspect(self.plan) if ahead else "false"
-        found = examined(
-            records,
-            self.plan,
-            source,
+        records, plan = attempt.records, self.plan
+        ahead = look_ahead(self.connection, records, plan)
+        examine_each = partial(
+            examined,
+            plan=plan,
+            source=source,
             run_id=self.run_id,
-            with_text=with_text,
+            with_text=is_suspect(plan) if ahead else "false",
             salt=self.salt,
-            listed=create_listed(self.connection, self.plan),
+            listed=create_listed(self.connection, plan),
         )
-        relation = with_constants(self.connection, found, source, self.run_id)
-        original = texts(records, self.plan, source)
+        create_constants(self.connection, source, self.run_id)
         return self._write(
-            relation,
+            [with_constants(examine_each(part)) for part in attempt.portions or [records]],
             [source.load_id],
             out,
-            original=original,
+            original=texts(records, plan, source),
             one_load=True,
             suspects_have_texts=ahead,
-            most_in_dictionary=most_in_dictionary(self.connection, records, self.plan),
+            most_in_dictionary=most_in_dictionary(self.connection, records, plan),
         )
 
     def _write(
         self,
-        records: Query,
+        records: Sequence[Query],
         loads: Sequence[str],
         out: Path,
         *,
@@ -227,6 +232,10 @@ class _Task:
             field_ids=self.field_ids,
             reject_field_ids=self.reject_field_ids,
         )
+
+
+def _is_large(source: SourceFile) -> bool:
+    return source.path.stat().st_size >= _LARGE
 
 
 def _give_up(attempt: Attempt, source: SourceFile) -> NoReturn:

@@ -8,6 +8,7 @@ files. The records are a relation: what it reads is no matter here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -34,7 +35,7 @@ _ACCEPTED, _SUSPECT, _REJECTED = "0", str(NO_PERIOD + 1), str(NO_PERIOD + 2)
 
 def write(
     connection: duckdb.DuckDBPyConnection,
-    records: Query,
+    records: Sequence[Query],
     plan: Plan,
     *,
     original: Texts,
@@ -48,7 +49,7 @@ def write(
     field_ids: Mapping[str, int] | None,
     reject_field_ids: Mapping[str, int] | None,
 ) -> Outcome:
-    """Write `records` below the folder `out` and account for them.
+    """Write `records` below the folder `out`, each of these relations by a thread of its own, and account for them.
 
     They have the columns of `examined`, and all records of one load and primary key must be among them; with `one_load`
     all are of one load. `original` finds the texts of records; it is asked only where repeated keys are rejects and
@@ -100,7 +101,7 @@ def write(
 
 def _sort(
     connection: duckdb.DuckDBPyConnection,
-    records: Query,
+    records: Sequence[Query],
     plan: Plan,
     *,
     with_suspects: bool,
@@ -114,23 +115,28 @@ def _sort(
     way = f"CASE WHEN {BAD} THEN {_REJECTED} {suspect} ELSE {_ACCEPTED} END"
     columns = [quote(column.name) for column in plan.columns]
     columns += [f"coalesce({carried}, {name}) AS {name}" if name == _CARRIER else name for name, _ in PROVENANCE]
-    query = f"SELECT {', '.join(columns)}, {way} AS {_WAY} FROM ({records[0]})"
     partitions = [f"CASE WHEN {_WAY} = {_ACCEPTED} THEN {part} END" for part in partition_expressions(plan)]
     if is_by_period(plan):
         # One value a record to sort by, not two: DuckDB makes an object of each, a fortieth of all the time.
         ways = [f"CASE WHEN {_WAY} = {_ACCEPTED} THEN {partition_expressions(plan)[0]} ELSE {_WAY} END"]
     else:
         ways = [*partitions, _WAY]
-    files = write_parquet(
-        connection,
-        query,
-        folder=folder,
-        parameters=records[1],
-        partitions=ways,
-        hidden=[_WAY],
-        field_ids=field_ids,
-        most_in_dictionary=most_in_dictionary,
-    )
+
+    def sort(number: int) -> tuple[Written, ...]:
+        relation, parameters = records[number]
+        return write_parquet(
+            connection.cursor() if number else connection,  # which alone sees its temporary tables
+            f"SELECT {', '.join(columns)}, {way} AS {_WAY} FROM ({relation})",
+            folder=folder / str(number),
+            parameters=parameters,
+            partitions=ways,
+            hidden=[_WAY],
+            field_ids=field_ids,
+            most_in_dictionary=most_in_dictionary,
+        )
+
+    with ThreadPoolExecutor(len(records)) as pool:
+        files = [file for written in pool.map(sort, range(len(records))) for file in written]
     suspects = tuple(file for file in files if file.partition[-1] == _SUSPECT)
     aside = tuple(file for file in files if file.partition[-1] == _REJECTED)
     return tuple(file for file in files if file not in {*suspects, *aside}), suspects, aside

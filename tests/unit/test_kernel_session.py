@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -24,6 +27,23 @@ ESCAPES = {
     "unlock": "SET lock_configuration = false",
     "read the environment": "SELECT getenv('HOME')",
 }
+
+
+_ASK = """
+import sys
+from pathlib import Path
+from sluice.kernel.outcome import Limits
+from sluice.kernel.session import session
+with session(limits=Limits(memory_bytes=64 << 20, threads=1), scratch=Path(sys.argv[1])) as connection:
+    for one in (connection, connection.cursor()):
+        print(*one.execute("SELECT epoch(CAST(TIMESTAMP '1970-01-01' AS TIMESTAMPTZ))").fetchone())
+"""
+
+
+def test_every_cursor_is_in_utc_wherever_the_machine_is(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _ASK, str(tmp_path)]
+    there = {**os.environ, "TZ": "America/New_York"}
+    assert subprocess.run(command, env=there, check=True, capture_output=True, text=True).stdout.split() == ["0.0"] * 2
 
 
 @pytest.mark.parametrize("statement", ESCAPES.values(), ids=ESCAPES)
