@@ -138,6 +138,13 @@ class Ledger:
         key = items.lease_key(dataset)
         return self._store.update(key, "REMOVE run_id", "run_id = :run", {":run": run_id}) is not None
 
+    def has_forgotten(self, lease: Lease, *, shown: int) -> bool:
+        """Tell whether there is no record of the run under the fence that the tables show, and nobody has noticed yet.
+
+        A run is recorded before it publishes: without a record the ledger was restored from a backup.
+        """
+        return not lease.restored and shown > 0 and self.run(lease.dataset, shown) is None
+
     def distrust(self, lease: Lease, *, fence: int) -> bool:
         """Take back a lease that was given under a fence that had been used, and go on above `fence`.
 

@@ -40,7 +40,8 @@ def claim(
 ) -> Claim:
     """Take pending loads, judge each against the bucket, pack them into groups, and write it all down.
 
-    Raises StaleRunError if the lease has gone to another run, or was given under a fence that had been used before.
+    Raises StaleRunError if the lease has gone to another run, or if the ledger has forgotten runs (it was restored from
+    a backup): from then on no key is taken for fresh.
     Attempts are counted before the claim is written, so that no other run can ever take a load that this one may
     publish for a fresh one.
     """
@@ -52,8 +53,8 @@ def claim(
     written = folder.claim()
     # A claim written under this very lease makes this call a repetition: then the tables may show the fence already.
     is_used = tables.standing.fence >= fence if written is None else written.held_until not in {0, lease.until}
-    if is_used:
-        # This fence had a run already, and this ledger knows nothing of it.
+    if is_used or (written is None and ledger.has_forgotten(lease, shown=tables.standing.fence)):
+        # This fence, or the one before it, had a run of which this ledger knows nothing.
         ledger.distrust(lease, fence=tables.standing.fence)
         raise StaleRunError(dataset=dataset, fence=fence, newest=max(tables.standing.fence, fence))
     if written is not None:
@@ -106,7 +107,7 @@ def claim(
 
 
 def _record(claim: Claim, ledger: Ledger) -> None:
-    """Let the ledger know of the run before it can publish: `reconcile` tells by that whether it has forgotten runs."""
+    """Let the ledger know of the run before it can publish: by that it is told whether it has forgotten runs."""
     ledger.record(
         Run(
             dataset=claim.dataset,

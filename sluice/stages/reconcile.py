@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from sluice import metrics
@@ -82,11 +81,8 @@ def reconcile(
     lease_seconds: int,
 ) -> Reconciled:
     """Compare one dataset's part of the bucket with the ledger, and set going what is missing."""
-    stand = partial(_standing, plan, glue=glue, database=database)
-    broken, used = _break_dead_lease(
-        plan.dataset, ledger=ledger, states=states, state_machine=state_machine, stand=stand
-    )
-    forgotten, is_asked = _go_beyond(plan, ledger=ledger, s3=s3, lake_bucket=lake_bucket, stand=stand)
+    broken = _break_dead_lease(plan.dataset, ledger=ledger, states=states, state_machine=state_machine)
+    forgotten, is_asked = _go_beyond(plan, ledger=ledger, s3=s3, lake_bucket=lake_bucket, glue=glue, database=database)
     counting = look(plan, s3=s3, raw_bucket=raw_bucket)
     known = {load.load_id: load for load in ledger.loads(plan.dataset)}
     keys = {key.key: key for key in ledger.objects(plan.dataset)}
@@ -105,7 +101,7 @@ def reconcile(
         overdue=sum(is_overdue(load, now=now, seconds=lease_seconds) for load in waiting),
         parked=sum(load.state == "PARKED" for load in known.values()),
         broken_lease=broken,
-        forgotten_fence=forgotten or used,
+        forgotten_fence=forgotten,
         woken=wake(plan.dataset).run_id if waiting or is_asked else None,
         wait_seconds=_seconds_since(min(load.registered for load in waiting), now) if waiting else 0.0,
         age_seconds=_seconds_since(max(published), now) if published else None,
@@ -201,25 +197,12 @@ def is_dead(lease: Lease, *, states: SFNClient, state_machine: str) -> bool:
     return status not in {"RUNNING", "PENDING_REDRIVE"}
 
 
-def _break_dead_lease(
-    dataset: str, *, ledger: Ledger, states: SFNClient, state_machine: str, stand: Callable[[], Standing]
-) -> tuple[str | None, int | None]:
-    """Take the lease back from a run that has ended; return the run, and its fence if that had been used before."""
+def _break_dead_lease(dataset: str, *, ledger: Ledger, states: SFNClient, state_machine: str) -> str | None:
+    """Take the lease back from a run that has ended; return the run."""
     lease = ledger.lease(dataset)
     if lease.run_id is None or not is_dead(lease, states=states, state_machine=state_machine):
-        return None, None
-    if is_forgotten(lease, stand(), ledger):
-        return (lease.run_id, lease.fence) if ledger.distrust(lease, fence=lease.fence) else (None, None)
-    return lease.run_id if ledger.release(dataset, run_id=lease.run_id) else None, None
-
-
-def is_forgotten(lease: Lease, stand: Standing, ledger: Ledger) -> bool:
-    """Tell whether a run that has ended under this lease's fence was another one, which the ledger has forgotten.
-
-    A run is recorded before it publishes. So where the tables show a fence of which there is no record, the ledger was
-    restored from a backup, and gave the fence away once more: to a run that could not start, its name being taken.
-    """
-    return stand.fence == lease.fence and ledger.run(lease.dataset, lease.fence) is None
+        return None
+    return lease.run_id if ledger.release(dataset, run_id=lease.run_id) else None
 
 
 def _standing(plan: Plan, *, glue: GlueClient, database: str) -> Standing:
@@ -229,7 +212,7 @@ def _standing(plan: Plan, *, glue: GlueClient, database: str) -> Standing:
 
 
 def _go_beyond(
-    plan: Plan, *, ledger: Ledger, s3: S3Client, lake_bucket: str, stand: Callable[[], Standing]
+    plan: Plan, *, ledger: Ledger, s3: S3Client, lake_bucket: str, glue: GlueClient, database: str
 ) -> tuple[int | None, bool]:
     """Let fences go on above those that have been used, where the ledger has forgotten some; return the largest.
 
@@ -237,10 +220,12 @@ def _go_beyond(
     it or publishes after that makes `distrust` do nothing.
     """
     lease = ledger.lease(plan.dataset)
-    shown = stand()
+    shown = _standing(plan, glue=glue, database=database)
     newest = max(
         shown.fence,
         newest_fence(s3, bucket=lake_bucket, dataset=plan.dataset, above=lease.fence),
     )
-    is_behind = newest > lease.fence and ledger.distrust(lease, fence=newest)
-    return newest if is_behind else None, lease.generation > shown.generation
+    # While a run has the lease, it is for its claim to see whether the ledger has forgotten the run before it.
+    is_behind = newest > lease.fence or (lease.run_id is None and ledger.has_forgotten(lease, shown=shown.fence))
+    is_told = is_behind and ledger.distrust(lease, fence=newest)
+    return newest if is_told else None, lease.generation > shown.generation

@@ -53,7 +53,6 @@ class Guard:
     story: Scenario
     take_away: Callable[[], Patches]
     alone: bool = False
-    by_seeds: bool = True  # whether random stories can show it
 
     def patches(self, *, only_context: bool) -> Patches:
         """Return what is to be replaced."""
@@ -293,7 +292,7 @@ GUARDS: Mapping[str, Guard] = {
         take_away=_without_replace_order,
     ),
     "forgotten run": Guard(
-        protects="a dead run whose fence the tables show and the ledger has no record of was another one",
+        protects="where there is no record of the run whose fence the tables show, no key is taken for fresh",
         told="the ledger is restored from a backup that is one run old, and an event comes before the reconciler does",
         story=_story(
             _PUT,
@@ -302,8 +301,7 @@ GUARDS: Mapping[str, Guard] = {
             Step(1000.0, "restore"),
             Step(1100.0, "put", ("b.csv", _OTHER)),
         ),
-        take_away=lambda: [mock.patch("sluice.stages.reconcile.is_forgotten", return_value=False)],
-        by_seeds=False,
+        take_away=lambda: [mock.patch("sluice.ledger.table.Ledger.has_forgotten", return_value=False)],
     ),
     "reconciler": Guard(
         protects="the bucket is compared with the ledger",

@@ -21,6 +21,7 @@ _NAMES = ("a.csv", "b.csv", "c.csv", "sub/d.csv")
 _STAGES = ("ingest", "claim", "transform", "publish", "publish", "settle")
 _TICK = 3600.0  # between two visits of the reconciler
 _AGE = 50_000.0  # seconds after which nothing is young any more
+_RESTORED = 0.1  # of the stories: in these the ledger is restored from a backup
 _PATIENCE = 30  # visits until a world must be at rest
 
 
@@ -96,6 +97,8 @@ def write(seed: int) -> Scenario:
         if rng.random() < 0.4:
             stage, at = rng.choice(_STAGES), rng.randrange(8 if mutating else 25)
         faults.append(Fault(at, kind, when, mutating, stage))  # type: ignore[arg-type]
+    if rng.random() < _RESTORED:
+        steps = _with_restore(rng, steps)
     return Scenario(
         seed=seed,
         mode=mode,
@@ -260,6 +263,14 @@ def _step(rng: random.Random, clock: float, mode: str) -> Step:
         "replay": (rng.randrange(8),),
     }
     return Step(clock, what, arguments.get(what, ()), tuple(options))
+
+
+def _with_restore(rng: random.Random, steps: list[Step]) -> list[Step]:
+    """Restore the ledger, at some time, from a backup that was made at some time before."""
+    back_up = rng.choice(steps).at + rng.choice((0.0, 0.4, 100.0))
+    restore = max(rng.choice(steps).at, back_up) + rng.choice((0.5, 5.0, 800.0, 20_000.0))
+    after = Step(restore + rng.choice((0.1, 50.0, 50_000.0)), "put", (rng.choice(_NAMES), _body(rng, 1)))
+    return sorted([*steps, Step(back_up, "back_up"), Step(restore, "restore"), after], key=lambda step: step.at)
 
 
 def _body(rng: random.Random, kind: int) -> bytes:

@@ -146,6 +146,7 @@ class World:
             lambda_max_bytes=40 if self.distributed else 1 << 20,
             max_attempts=8,
         )
+        self.back_up()
         self.gate.observers.append(lambda call: self._start() if call.operation == "StartExecution" else None)
 
     # ---- what people do
@@ -210,7 +211,9 @@ class World:
         self.backup = copy.deepcopy(_items(LEDGER).items)
 
     def restore(self) -> None:
-        """Put the ledger back to where it was remembered; what has happened since is forgotten."""
+        """Put the ledger back to where it was remembered, once nothing is under way; what came since is forgotten."""
+        while self.scheduler.busy:
+            self.scheduler.run(until=self.scheduler.clock + 1.0)
         _items(LEDGER).items = copy.deepcopy(self.backup)
         self.restored = True
 

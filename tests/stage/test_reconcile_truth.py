@@ -118,6 +118,24 @@ def test_a_run_under_a_forgotten_fence_stops_before_it_does_anything(endpoint: s
     assert (world.fence, world.ids(), world.states_of_loads()) == (3, [1, 2], ["DONE", "DONE"])
 
 
+def test_a_run_beyond_a_forgotten_one_does_not_double_what_that_one_loaded(endpoint: str) -> None:
+    # No reconciler in between: the lease under the forgotten fence ran out, and the next fence was never used.
+    world = World(endpoint)
+    world.load(world.put("a.csv", csv((1, DAY, 1))))
+    backup = ledger_items(world)
+    event = world.put("b.csv", csv((2, DAY, 1)))
+    world.load(event)
+    restore(world, backup)
+    world.ingest(event)
+    world.now += timedelta(seconds=world.settings.lease_seconds + 1)
+    world.ingest(event)
+    with pytest.raises(StaleRunError):
+        world.claim(fence=3)
+    world.settle(fence=3, outcome="failed", error="StaleRunError")
+    world.run()
+    assert (world.fence, world.ids()) == (4, [1, 2])
+
+
 def test_a_run_that_claimed_and_was_forgotten_is_not_taken_for_its_successor(endpoint: str) -> None:
     # The table knows nothing of that run: only its folder does.
     world = World(endpoint)
