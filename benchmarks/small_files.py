@@ -97,9 +97,10 @@ def text(number: int) -> str:
 
 def _departures(number: int) -> Iterator[str]:
     month, day = number % MONTHS + 1, number // MONTHS % 28 + 1
+    flight = number % 9999 + 1  # the contract allows no larger one
     for hour in range(5, 5 + ROWS):
         yield (
-            f"2013,{month},{day},{hour}17,{hour}15,2,1830,1819,11,UA,{number + 1},N14228,EWR,IAH,227,1400,{hour},15,"
+            f"2013,{month},{day},{hour}17,{hour}15,2,1830,1819,11,UA,{flight},N14228,EWR,IAH,227,1400,{hour},15,"
             f"2013-{month:02}-{day:02}T{hour + 5:02}:00:00Z\n"
         )
 
