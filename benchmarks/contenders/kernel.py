@@ -22,7 +22,7 @@ def main(source: Path, out: Path, memory_gb: float, threads: int = 2) -> None:
         version_id="3HL4kqtJlcpXroDTDmJ.rmSpXd3dIbrHY",
         order="2026-06-01T00:00:00Z lineitem/2026-06-01.csv 000000",
     )
-    limits = Limits(memory_bytes=int(memory_gb * (1 << 30)), threads=threads)
+    limits = Limits(memory_bytes=round(memory_gb * 1e9), threads=threads)
     transform([given], plan, out=out, scratch=out.with_name("scratch"), run_id="lineitem-1", limits=limits)
 
 
