@@ -68,7 +68,10 @@ def measure(cloud: LocalCloud, files: int, *, progress: Callable[[str], None] = 
         with ThreadPoolExecutor(_UPLOADS) as pool:
             sizes = list(pool.map(put, range(files)))
         progress(f"{files} files are uploaded after {time.monotonic() - begun:.0f} s")
-        cloud.wait_until_quiet(3600, lambda activity: progress(f"under way: {activity}"))
+        for _ in range(2):
+            cloud.wait_until_quiet(3600, lambda activity: progress(f"under way: {activity}"))
+            cloud.tick("reconcile")  # as every quarter of an hour
+        cloud.wait_until_quiet(3600)
         seconds = time.monotonic() - begun
         states = Counter(load.state for load in target.ledger().loads(DATASET))
         table = target.catalog().load_table((target.database, DATASET))

@@ -38,7 +38,7 @@ SIZES: Mapping[Stage, Size] = MappingProxyType(
         "claim": Size(memory_mb=1024, timeout_seconds=300),
         "transform": Size(memory_mb=6144, timeout_seconds=900, disk_mb=10_240),
         "publish": Size(memory_mb=4096, timeout_seconds=900, disk_mb=10_240),
-        "settle": Size(memory_mb=512, timeout_seconds=120),
+        "settle": Size(memory_mb=512, timeout_seconds=300),
         "refresh": Size(memory_mb=2048, timeout_seconds=900),
         "maintain": Size(memory_mb=4096, timeout_seconds=900, disk_mb=10_240),
     }

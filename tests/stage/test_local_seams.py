@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import boto3
@@ -60,7 +62,7 @@ def moto_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (S3Backend, "delete_object"), (Rule, "send_to_targets"), (LambdaBackend, "create_event_source_mapping"),
         (FakeJob, "start_job_run"), (FakeJobRun, "as_dict"), (AthenaBackend, "start_query_execution"),
         (AthenaResponse, "start_query_execution"), (AthenaResponse, "get_query_execution"),
-        (SQSBackend, "is_message_valid_based_on_retention_period"), (Queue, "messages"),
+        (SQSBackend, "is_message_valid_based_on_retention_period"), (Queue, "messages"), (Queue, "delete_message"),
         (Queue, "approximate_number_of_messages_delayed"), (Queue, "approximate_number_of_messages_not_visible"),
         (AthenaResponse, "get_query_results"), (StepFunctionsParserBackend, "start_execution"),
     ]:  # fmt: skip
@@ -207,6 +209,47 @@ def test_moto_alone_counts_the_whole_queue_for_each_message(monkeypatch: pytest.
 def test_with_the_seam_a_long_queue_is_counted_once_and_counted_right(monkeypatch: pytest.MonkeyPatch) -> None:
     sqs_queues.install()
     assert readings_of_the_clock(monkeypatch) < 100
+
+
+class LateArrival(list[Any]):
+    """Messages of a queue. When somebody goes through them for the `turn`th time, somebody else sends one more."""
+
+    def __init__(self, messages: list[Any], turn: int, send: Callable[[], object]) -> None:
+        super().__init__(messages)
+        self.turn, self.sender = turn, threading.Thread(target=send)
+
+    def __iter__(self) -> Iterator[Any]:
+        self.turn -= 1
+        *others, last = tuple(super().__iter__())
+        yield from others
+        if self.turn == 0:
+            self.sender.start()
+            self.sender.join(0.3)  # it has to wait if the queue is locked
+        yield last
+
+
+def left_after_a_late_arrival(turn: int) -> int:
+    """Delete the last of two messages while a third arrives; return how many are left."""
+    sqs = client("sqs")
+    url = sqs.create_queue(QueueName="q")["QueueUrl"]
+    for body in ("first", "second"):
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=2)["Messages"]
+    queue = sqs_backends[ACCOUNT]["us-east-1"].queues["q"]
+    third = deepcopy(queue._messages[0])
+    messages = queue._messages = LateArrival(queue._messages, turn, lambda: queue.add_message(third))
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=received[1]["ReceiptHandle"])
+    messages.sender.join()
+    return len(queue._messages)
+
+
+def test_moto_alone_loses_a_message_that_arrives_while_another_is_deleted() -> None:
+    assert left_after_a_late_arrival(turn=2) == 1  # it looks for the message first, then makes a list without it
+
+
+def test_with_the_seam_a_message_that_arrives_meanwhile_stays() -> None:
+    sqs_queues.install()
+    assert left_after_a_late_arrival(turn=1) == 2
 
 
 # -- S3 events
