@@ -188,7 +188,10 @@ def _check_shape(item: Property, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise item.source.error(f"nested deeper than {MAX_DEPTH} levels", "flatten the property")
     if item.logical_type == "object" and not item.members:
-        raise item.source.error(f"property {item.name}: an object without properties", "write its properties")
+        raise item.source.error(
+            f"property {item.name}: an object without properties",
+            "write its properties, or another logicalType if its cells are plain values",
+        )
     if item.logical_type == "array" and item.items is None:
         raise item.source.error(f"property {item.name}: an array without items", "write `items: {logicalType: string}`")
     for inner in (*item.members, *([item.items] if item.items else [])):

@@ -75,6 +75,8 @@ def _chosen(document: Document, objects: Sequence[SchemaObject]) -> int:
     """Which schema object the file is about: the only one, or the one after which the file is named."""
     if len(objects) == 1:
         return 0
+    if not objects:
+        raise document.at("schema").error("the contract describes no object", "write one below `schema`")
     dataset = re.split(r"[/\\]", document.file)[-1].partition(".")[0]
     for position, table in enumerate(objects):
         if table.name == dataset:

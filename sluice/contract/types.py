@@ -23,15 +23,21 @@ _DUCKDB = {
 }
 _LOGICAL = {"string": "string", "boolean": "boolean", "date": "date", "timestamp": "timestamp", "time": "time"}
 _PHYSICAL = {
-    **dict.fromkeys(("string", "varchar", "char", "character varying", "text", "nvarchar", "uuid"), "string"),
-    **dict.fromkeys(("int", "integer", "int32", "int4", "serial", "smallint", "int2", "int16", "tinyint"), "int"),
-    **dict.fromkeys(("bigint", "int64", "int8", "long", "bigserial"), "long"),
+    **dict.fromkeys(("string", "varchar", "char", "character", "character varying", "bpchar"), "string"),
+    **dict.fromkeys(("text", "citext", "nchar", "nvarchar", "uuid"), "string"),
+    **dict.fromkeys(("int", "integer", "int32", "int4", "mediumint", "serial", "serial4"), "int"),
+    **dict.fromkeys(("smallint", "int2", "int16", "smallserial", "serial2", "tinyint"), "int"),
+    **dict.fromkeys(("bigint", "int64", "int8", "long", "bigserial", "serial8"), "long"),
     **dict.fromkeys(("float", "real", "float4", "float32"), "float"),
     **dict.fromkeys(("double", "double precision", "float8", "float64"), "double"),
     **dict.fromkeys(("boolean", "bool"), "boolean"),
     "date": "date",
-    **dict.fromkeys(("timestamp", "datetime", "timestamptz", "timestamp_ntz", "timestamp_tz"), "timestamp"),
-    "time": "time",
+    **dict.fromkeys(("timestamp", "timestamptz", "timestamp_ntz", "timestamp_tz", "timestamp_ltz"), "timestamp"),
+    **dict.fromkeys(("timestamp with time zone", "timestamp without time zone"), "timestamp"),
+    **dict.fromkeys(("timestamp with local time zone", "datetime", "datetime2", "datetimeoffset"), "timestamp"),
+    **dict.fromkeys(("time", "timetz", "time with time zone", "time without time zone"), "time"),
+    "money": "decimal(19,4)",  # SQL Server's, which is the wider one; PostgreSQL's has two digits behind the point
+    "smallmoney": "decimal(10,4)",
 }
 # The standard's integer formats: the Iceberg type that holds them and, where that holds more, their range.
 INTEGER_FORMATS: dict[str, tuple[str, tuple[int, int] | None]] = {
@@ -43,8 +49,10 @@ INTEGER_FORMATS: dict[str, tuple[str, tuple[int, int] | None]] = {
     "u32": ("long", (0, (1 << 32) - 1)),
     "i64": ("long", None),
 }
+_FLOAT_BITS = 24  # of the mantissa of a float, as SQL counts them
 _FLOAT_FORMATS = {"f32": "float", "f64": "double"}
-_DECIMAL = re.compile(r"(?:decimal|numeric|number)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
+_FLOAT = re.compile(r"float\s*\(\s*(\d+)\s*\)")  # bits of the mantissa
+_DECIMAL = re.compile(r"(?:decimal|dec|numeric|number)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
 _ICEBERG_DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)")
 
 
@@ -126,6 +134,7 @@ def _known_format(item: Property, known: dict[str, str]) -> str:
 def _physical(item: Property) -> str | None:
     """The Iceberg type that `physicalType` names, None where it names none of ours (it is free text)."""
     text = " ".join((item.physical_type or "").lower().split())
+    text = re.sub(r"\[(\d[\d, ]*)\]", r"(\1)", text)  # as some tools write a length
     if found := _DECIMAL.fullmatch(text):
         precision, scale = int(found[1]), int(found[2] or 0)
         if not (1 <= precision <= MAX_PRECISION and scale <= precision):
@@ -133,8 +142,11 @@ def _physical(item: Property) -> str | None:
                 f"property {item.name}: {item.physical_type} is out of range", "use decimal(p,s) with s <= p <= 38"
             )
         return f"decimal({precision},{scale})"
-    if text in {"decimal", "numeric"}:
+    if re.match(r"(decimal|dec|numeric)\b", text) and item.logical_type in {None, "integer", "number"}:
+        remedy = "write bigint, say" if item.logical_type == "integer" else "write decimal(18,2), say"
         raise item.source.error(
-            f"property {item.name}: physicalType {text} without precision and scale", "write decimal(18,2), say"
+            f"property {item.name}: physicalType {item.physical_type} without precision and scale", remedy
         )
-    return _PHYSICAL.get(re.sub(r"\(.*\)", "", text).strip())
+    if found := _FLOAT.fullmatch(text):
+        return "float" if int(found[1]) <= _FLOAT_BITS else "double"
+    return _PHYSICAL.get(re.sub(r" ?\(.*\)", "", text).strip())

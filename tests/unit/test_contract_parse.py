@@ -211,7 +211,7 @@ REFUSALS: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
     "no version": (lambda d: d.pop("version"), "no version", "version"),
     "old standard": (lambda d: d.update(apiVersion="v2.2.2"), "apiVersion is 'v2.2.2'", "apiVersion"),
     "other kind": (lambda d: d.update(kind="DataProduct"), "kind is 'DataProduct'", "kind"),
-    "no schema": (lambda d: d.pop("schema"), "0 schema objects", "schema"),
+    "no schema": (lambda d: d.pop("schema"), "describes no object", "schema"),
     "two objects": (
         lambda d: (d["schema"].append({"name": "b"}), d["schema"][0].update(name="a")),
         "2 schema objects, none of them named 'orders'",

@@ -217,7 +217,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "schema",
     ),
     "a topic without properties": ({**BASE, "schema": [{"name": "orders"}]}, "has no properties", "schema[0]"),
-    "levels alone": ({**BASE, "schema": []}, "0 schema objects", "schema"),
+    "levels alone": ({**BASE, "schema": []}, "describes no object", "schema"),
     "unknown fields": (
         sales(text("a", quality=[{"metric": "nullValues", "mustBe": 0, "undefined": "x"}])),
         "unknown field 'undefined'",
