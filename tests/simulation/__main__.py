@@ -10,7 +10,7 @@ import json
 import sys
 from typing import Any
 
-from tests.simulation.runner import Report, run, spread
+from tests.simulation.runner import Report, run, shrunk, spread
 
 
 def main(words: list[str]) -> int:
@@ -24,7 +24,7 @@ def main(words: list[str]) -> int:
         return _play(asked.play)
     report = run(range(asked.start, asked.start + asked.seeds), processes=asked.processes, guard=asked.without)
     for seed, said in sorted(report.wrong.items())[: asked.show]:
-        _tell(seed, said)
+        _tell(seed, said, without=asked.without)
     _say(_summary(report))
     if asked.json:
         print(json.dumps(report.to_json()))
@@ -63,18 +63,11 @@ def _play(seed: int) -> int:
     return int(bool(verdict.wrong))
 
 
-def _tell(seed: int, said: list[str]) -> None:
-    small, trace = next(iter(spread(_shrunk, [seed], processes=1)))
+def _tell(seed: int, said: list[str], *, without: str) -> None:
+    small, trace = next(iter(spread(shrunk, [(seed, without)], processes=1)))
     for line in [*trace, *small.splitlines(), *said]:
         _say(f"seed {seed}: {line}")
     _say(f"again: python -m tests.simulation --play {seed}")
-
-
-def _shrunk(seed: int) -> tuple[str, list[str]]:
-    from tests.simulation.scenario import play, shrink, write  # noqa: PLC0415
-
-    small = shrink(write(seed))
-    return str(small), play(small).trace
 
 
 def _sweep(asked: argparse.Namespace) -> int:

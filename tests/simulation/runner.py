@@ -90,6 +90,17 @@ def play_by(how: tuple[int, bool]) -> Any:
         aws().direct = True
 
 
+def shrunk(seed_without: tuple[int, str]) -> tuple[str, list[str]]:
+    """Return the smallest story of a seed that still ends wrong without a guard (or with all), and its trace."""
+    from tests.simulation.controls import without  # noqa: PLC0415  (as above)
+    from tests.simulation.scenario import play, shrink, write  # noqa: PLC0415
+
+    seed, guard = seed_without
+    with without(guard):
+        small = shrink(write(seed))
+        return str(small), play(small).trace
+
+
 @dataclass(frozen=True)
 class _Playing:
     guard: str

@@ -266,10 +266,14 @@ def _step(rng: random.Random, clock: float, mode: str) -> Step:
 
 
 def _with_restore(rng: random.Random, steps: list[Step]) -> list[Step]:
-    """Restore the ledger, at some time, from a backup that was made at some time before."""
+    """Restore the ledger, at some time, from a backup that was made at some time before.
+
+    Nothing is deleted for good in these stories: of such an object, if it was loaded after the backup, nobody knows.
+    """
     back_up = rng.choice(steps).at + rng.choice((0.0, 0.4, 100.0))
     restore = max(rng.choice(steps).at, back_up) + rng.choice((0.5, 5.0, 800.0, 20_000.0))
     after = Step(restore + rng.choice((0.1, 50.0, 50_000.0)), "put", (rng.choice(_NAMES), _body(rng, 1)))
+    steps = [step for step in steps if step.what != "erase"]
     return sorted([*steps, Step(back_up, "back_up"), Step(restore, "restore"), after], key=lambda step: step.at)
 
 

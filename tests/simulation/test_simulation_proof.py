@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,10 +24,10 @@ from tests.spark_context import need_spark
 # Two objects, cut, with tasks invoked twice; a merge whose task dies once it has uploaded; a replace whose upload is
 # lost; an append whose task is refused.
 ON_SPARK = (
-    (3, ()),
-    (16, (Fault(0, "kill", "after", stage="transform-glue"),)),
+    (6, ()),
+    (7, (Fault(0, "kill", "after", stage="transform-glue"),)),
     (38, ()),
-    (4, (Fault(0, "throttle", stage="transform-glue"),)),
+    (8, (Fault(0, "throttle", stage="transform-glue"),)),
 )
 EVERY = int(os.environ.get("SLUICE_SWEEP_EVERY", "1"))
 
@@ -37,6 +39,16 @@ def test_a_thousand_stories_lose_double_and_tear_nothing() -> None:
     print(json.dumps(report.to_json()))
     assert report.wrong == {}
     assert report.counted >= 700
+
+
+def test_a_seed_that_ends_wrong_is_told_with_its_smallest_story() -> None:
+    asked = ["--seeds", "1", "--without", "single-attempt Glue client"]
+    command = [sys.executable, "-m", "tests.simulation", *asked]
+    told = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert "seed 0: seed 0: " in told.stderr, "the smallest story"
+    assert "again: python -m tests.simulation --play 0" in told.stderr
+    assert "1 wrong" in told.stderr
 
 
 def test_the_direct_way_to_moto_is_the_long_way() -> None:
