@@ -16,7 +16,7 @@ from sluice.kernel.examine import typed
 from sluice.kernel.records import Records
 
 _FIRST = 250_000  # records that tell whether reading all keys ahead is worth it: a hundredth of its cost at 30 million
-_AT_ONCE = 1_000_000  # hashes that are compared at once: two hundred megabytes beside the file's buffers
+_AT_ONCE = 1_000_000  # hashes that are compared at once: some tens of megabytes
 
 
 def look_ahead(connection: duckdb.DuckDBPyConnection, records: Records, plan: Plan) -> bool:
