@@ -1,7 +1,7 @@
 """Up to how many values a column of a large file gets a dictionary: a guess by the first records.
 
 DuckDB fills a dictionary for each column and row group until it turns out to be too large, which is lost time for
-columns of many values: a thirtieth of all where most are such. A lower limit saves that, but where a text has some ten
+columns of many values: a fortieth of all where most are such. A lower limit saves that, but where a text has some ten
 thousand values its files would be larger by a tenth and slower to read.
 """
 

@@ -16,7 +16,7 @@ from sluice.kernel.examine import typed
 from sluice.kernel.records import Records
 
 _FIRST = 250_000  # records that tell whether reading all keys ahead is worth it: a hundredth of its cost at 30 million
-_AT_ONCE = 1_000_000  # hashes that are compared at once: some tens of megabytes
+_AT_ONCE = 2_000_000  # hashes that are compared at once: a hundred megabytes
 
 
 def look_ahead(connection: duckdb.DuckDBPyConnection, records: Records, plan: Plan) -> bool:
@@ -45,11 +45,11 @@ def look_ahead(connection: duckdb.DuckDBPyConnection, records: Records, plan: Pl
 def _compare(connection: duckdb.DuckDBPyConnection) -> None:
     """Move what `key_hashes` has more than once to `suspects`; a share at a time, since groups take more memory."""
     (hashes,) = connection.execute("SELECT count(*) FROM key_hashes").fetchone() or (0,)
-    shares = 1 << (hashes // _AT_ONCE).bit_length()  # a power of two: to mask bits takes a third of dividing
+    shares = 1 + hashes // _AT_ONCE
     for share in range(shares):
-        mine = f"key_hash & {shares - 1} = {share}"
-        repeated = f"SELECT key_hash FROM key_hashes WHERE {mine} GROUP BY key_hash HAVING count(*) > 1"
-        connection.execute(f"INSERT INTO suspects {repeated}")
+        connection.execute(f"""
+        INSERT INTO suspects
+        SELECT key_hash FROM key_hashes WHERE key_hash % {shares} = {share} GROUP BY key_hash HAVING count(*) > 1""")
     connection.execute("DROP TABLE key_hashes")
 
 

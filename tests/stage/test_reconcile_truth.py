@@ -102,14 +102,20 @@ def test_a_restored_ledger_neither_wedges_a_dataset_nor_doubles_its_rows(endpoin
     assert world.ids() == [1, 2, 3, 4]
 
 
-def test_a_run_under_a_forgotten_fence_stops_before_it_does_anything(endpoint: str) -> None:
-    # Before the reconciler has looked: an event arrives, and the lease is given under a fence that was used.
+def with_a_forgotten_run(endpoint: str) -> tuple[World, str]:
+    """A ledger restored from a backup that is one run old, and the event of the object which that run loaded."""
     world = World(endpoint)
     world.load(world.put("a.csv", csv((1, DAY, 1))))
     backup = ledger_items(world)
     event = world.put("b.csv", csv((2, DAY, 1)))
     world.load(event)
     restore(world, backup)
+    return world, event
+
+
+def test_a_run_under_a_forgotten_fence_stops_before_it_does_anything(endpoint: str) -> None:
+    # Before the reconciler has looked: an event arrives, and the lease is given under a fence that was used.
+    world, event = with_a_forgotten_run(endpoint)
     world.ingest(event)
     with pytest.raises(StaleRunError):
         world.claim(fence=2)
@@ -120,12 +126,7 @@ def test_a_run_under_a_forgotten_fence_stops_before_it_does_anything(endpoint: s
 
 def test_a_run_beyond_a_forgotten_one_does_not_double_what_that_one_loaded(endpoint: str) -> None:
     # No reconciler in between: the lease under the forgotten fence ran out, and the next fence was never used.
-    world = World(endpoint)
-    world.load(world.put("a.csv", csv((1, DAY, 1))))
-    backup = ledger_items(world)
-    event = world.put("b.csv", csv((2, DAY, 1)))
-    world.load(event)
-    restore(world, backup)
+    world, event = with_a_forgotten_run(endpoint)
     world.ingest(event)
     world.now += timedelta(seconds=world.settings.lease_seconds + 1)
     world.ingest(event)
