@@ -24,6 +24,7 @@ _PERIODS = {
 NO_PERIOD = 10**12  # no period has this number, or a larger one
 _TRUNCATE = re.compile(r"truncate\[(\d+)\]")
 _PART = "_sluice_part_{}"
+_GROUP = 128 << 20  # bytes of a row group in memory, or DuckDB's 122,880 rows, which are gigabytes where texts are long
 _LEVEL = 1  # of zstd: files are 1% larger than at the default of 3, and a sixth of the time to write them is saved
 
 
@@ -54,6 +55,7 @@ def write_parquet(
     """
     folder.mkdir(parents=True)
     options = ["FORMAT parquet", "COMPRESSION zstd", f"COMPRESSION_LEVEL {_LEVEL}", "RETURN_STATS"]
+    options.append(f"ROW_GROUP_SIZE_BYTES '{_GROUP}B'")
     if most_in_dictionary:
         options.append(f"DICTIONARY_SIZE_LIMIT {most_in_dictionary}")
     if field_ids:

@@ -14,6 +14,7 @@ from sluice.contract.plan import Plan
 from sluice.contract.sql import quote
 from sluice.kernel.examine import typed
 from sluice.kernel.records import Records
+from sluice.kernel.session import give_back_freed_memory
 
 _FIRST = 250_000  # records that tell whether reading all keys ahead is worth it: a hundredth of its cost at 30 million
 _AT_ONCE = 2_000_000  # hashes that are compared at once: a hundred megabytes
@@ -38,6 +39,7 @@ def look_ahead(connection: duckdb.DuckDBPyConnection, records: Records, plan: Pl
     (some_repeat,) = connection.execute(first, parameters).fetchone() or (False,)
     if some_repeat:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE key_hashes AS {keys}", parameters)
+        give_back_freed_memory()
         _compare(connection)
     return bool(some_repeat)
 
