@@ -12,6 +12,7 @@ from pathlib import Path
 from sluice.kernel.text import Text
 
 LEAST = 1 << 26  # bytes of a file that is worth it
+_WIDE = 1 << 14  # bytes of the average line
 _COPIED = 1 << 20
 
 
@@ -24,8 +25,11 @@ class Portion:
 
 
 def portions(text: Text, folder: Path, *, threads: int) -> list[Portion]:
-    """Copy the file into portions below `folder`. One thread gets none: it reads the file itself."""
-    if text.size < LEAST or threads == 1:
+    """Copy the file into portions below `folder`. One thread gets none: it reads the file itself.
+
+    So it does where lines are wide: DuckDB takes 2,048 records at a time, and those of several threads may not fit.
+    """
+    if text.size < LEAST or threads == 1 or text.size > text.lines * _WIDE:
         return []
     wanted = min(threads, len(text.marks))
     chosen = [text.marks[number * len(text.marks) // wanted] for number in range(wanted)]

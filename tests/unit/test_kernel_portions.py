@@ -80,3 +80,10 @@ def test_keys_that_repeat_in_another_portion_are_found(tmp_path: Path, proofs):
     assert case.rejects() == [(20, "id", "primaryKey"), (290, "id", "primaryKey")]
     assert case.load.rows_accepted == 298
     assert proofs == [(2, True)]
+
+
+def test_wide_lines_are_read_by_one_thread(tmp_path: Path, monkeypatch, proofs):
+    text = body(300)
+    monkeypatch.setattr(portions_module, "_WIDE", len(text) // 301 - 1)
+    assert run(tmp_path, text, plan(), limits=BOTH).load.rows_read == 300
+    assert proofs == []
