@@ -58,13 +58,3 @@ def session(*, limits: Limits, scratch: Path, directories: Iterable[Path] = ()) 
         raise type(error)(f"{type(error).__name__}; what DuckDB said may quote a row and is left out") from None
     finally:
         connection.close()
-
-
-def give_back_freed_memory() -> None:
-    """Return what DuckDB has freed to the system, which its allocator does late: after a large file it holds the limit.
-
-    What comes next would be on top of that. DuckDB's allocator is one for the process and gives back all it can when a
-    limit is set; those of a session are locked, so this sets one of a database of nothing. Takes some 40 ms.
-    """
-    with duckdb.connect(config={"threads": 1}) as nothing:
-        nothing.execute("SET memory_limit = '64MB'")

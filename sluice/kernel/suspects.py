@@ -14,10 +14,8 @@ from sluice.contract.plan import Plan
 from sluice.contract.sql import quote
 from sluice.kernel.examine import typed
 from sluice.kernel.records import Records
-from sluice.kernel.session import give_back_freed_memory
 
 _FIRST = 250_000  # records that tell whether reading all keys ahead is worth it: a hundredth of its cost at 30 million
-_AT_ONCE = 2_000_000  # hashes that are compared at once: a hundred megabytes
 
 
 def look_ahead(connection: duckdb.DuckDBPyConnection, records: Records, plan: Plan) -> bool:
@@ -38,21 +36,11 @@ def look_ahead(connection: duckdb.DuckDBPyConnection, records: Records, plan: Pl
     first = f"SELECT count(key_hash) > count(DISTINCT key_hash) FROM ({keys} LIMIT {_FIRST})"
     (some_repeat,) = connection.execute(first, parameters).fetchone() or (False,)
     if some_repeat:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE key_hashes AS {keys}", parameters)
-        give_back_freed_memory()
-        _compare(connection)
+        connection.execute(
+            f"INSERT INTO suspects SELECT key_hash FROM ({keys}) GROUP BY key_hash HAVING count(key_hash) > 1",
+            parameters,
+        )
     return bool(some_repeat)
-
-
-def _compare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Move what `key_hashes` has more than once to `suspects`; a share at a time, since groups take more memory."""
-    (hashes,) = connection.execute("SELECT count(*) FROM key_hashes").fetchone() or (0,)
-    shares = 1 + hashes // _AT_ONCE
-    for share in range(shares):
-        connection.execute(f"""
-        INSERT INTO suspects
-        SELECT key_hash FROM key_hashes WHERE key_hash % {shares} = {share} GROUP BY key_hash HAVING count(*) > 1""")
-    connection.execute("DROP TABLE key_hashes")
 
 
 def is_suspect(plan: Plan) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from sluice.contract.plan import Plan, Unique
 from sluice.kernel import suspects as suspects_module
 from sluice.kernel import transform as transform_module
-from sluice.kernel.session import give_back_freed_memory
 from tests.unit.kernel_case import FIELD_IDS, Case, by_month, column, plan, run
 
 # Keys 1 and 4 repeat; one record of each is unsound by itself, and stands where it would win.
@@ -30,14 +27,12 @@ TEXT = '''id,day,amount,note
 '''
 
 
-@pytest.fixture(params=["ahead", "ahead in shares", "afterwards"])
+@pytest.fixture(params=["ahead", "afterwards"])
 def judged(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Make every object a large one; when its keys are judged."""
     monkeypatch.setattr(transform_module, "_LARGE", 1)
     if request.param == "afterwards":
         monkeypatch.setattr(suspects_module, "_FIRST", 1)
-    if request.param == "ahead in shares":
-        monkeypatch.setattr(suspects_module, "_AT_ONCE", 1)
     return str(request.param)
 
 
@@ -102,28 +97,3 @@ def test_a_file_that_the_fast_reader_gives_up_while_keys_are_read_goes_to_the_ca
     case = run(tmp_path, text, plan())
     assert [row for (row,) in case.rows("_sluice_row")] == [2, 3, 5, 11]
     assert (10, "row.quotes") in case.rejects("row_number, rule")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much memory the process holds")
-def test_buffers_of_the_file_are_gone_when_keys_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = []
-    compare = suspects_module._compare
-
-    def look_and_compare(connection: duckdb.DuckDBPyConnection) -> None:
-        held.append(held_bytes())
-        compare(connection)
-
-    monkeypatch.setattr(suspects_module, "_compare", look_and_compare)
-    records = "\n".join(["id,day,amount,note", *(f"{number // 2},,,{'x' * 1000}" for number in range(150_000)), ""])
-    give_back_freed_memory()
-    before = held_bytes()
-    case = run(tmp_path, records, plan())
-    assert case.load.rows_accepted == 75_000
-    assert len(held) == 1
-    assert held[0] - before < 48 << 20  # of 150 MB
-
-
-def held_bytes() -> int:
-    """Resident memory of this process."""
-    fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
-    return int(fields["VmRSS"].split()[0]) << 10
