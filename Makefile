@@ -65,7 +65,7 @@ prove: setup $(TOOLS) $(CLI) ## the heavier evidence: what takes minutes to show
 		|| { echo "sluice: what failed on a busy machine is tried once more by itself"; \
 		$(BIN)/python -m pytest -m proof -n 0 --last-failed --last-failed-no-failures none; }
 
-bench: $(BENCH)/.installed ## the kernel beside its peers on TPC-H (about twenty minutes): make bench BENCH_OPTIONS="--scale 0.1"
+bench: $(BENCH)/.installed ## the kernel beside its peers on TPC-H (half an hour): make bench BENCH_OPTIONS="--scale 0.1"
 	@$(BENCH)/bin/python benchmarks/compare.py $(BENCH_OPTIONS)
 
 $(BENCH)/.installed: $(STAMP) benchmarks/requirements.lock

@@ -36,6 +36,7 @@ def look_ahead(connection: duckdb.DuckDBPyConnection, records: Records, plan: Pl
     first = f"SELECT count(key_hash) > count(DISTINCT key_hash) FROM ({keys} LIMIT {_FIRST})"
     (some_repeat,) = connection.execute(first, parameters).fetchone() or (False,)
     if some_repeat:
+        # Keys with nothing in them count 0.
         connection.execute(
             f"INSERT INTO suspects SELECT key_hash FROM ({keys}) GROUP BY key_hash HAVING count(key_hash) > 1",
             parameters,
