@@ -163,7 +163,7 @@ def _report(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary],
 
 
 def _checks(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary]) -> list[dict[str, object]]:
-    from sluice.kernel.verdict import broken_checks  # noqa: PLC0415  (the plan's model)
+    from sluice.kernel.judging.verdict import broken_checks  # noqa: PLC0415  (the plan's model)
 
     return [
         {"file": _readable(path.name), "severity": broken.check.severity, "found": broken.sentence}

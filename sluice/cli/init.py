@@ -107,8 +107,8 @@ def _drafted(dataset: str, files: Sequence[Path], folder: Path, progress: Callab
 def _sniffed(dataset: str, sources: Sequence[SourceFile], folder: Path, limits: Any) -> tuple[Reading, Sequence[str]]:
     """How the samples are written, which must be one way, and the columns of all of them."""
     from sluice.contract.plan import Plan  # noqa: PLC0415
+    from sluice.kernel.readers.sniff import sniff  # noqa: PLC0415
     from sluice.kernel.session import session  # noqa: PLC0415
-    from sluice.kernel.sniff import sniff  # noqa: PLC0415
 
     plan = Plan(dataset=dataset, version="draft", mode="append")
     directories = [source.path.parent for source in sources]

@@ -87,8 +87,8 @@ def write_mendable(
 
 
 def _write(target: Target, plan: Plan, version: Version, rows: Sequence[int], path: Path) -> int:
-    from sluice.kernel.mend import write_records  # noqa: PLC0415  (DuckDB)
     from sluice.kernel.outcome import Limits, SourceFile  # noqa: PLC0415
+    from sluice.kernel.readers.excerpt import write_records  # noqa: PLC0415  (DuckDB)
 
     key, version_id = version
     with tempfile.TemporaryDirectory(prefix="sluice-mend-") as name:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from sluice.contract.plan import Plan
 from sluice.errors import DataError
-from sluice.kernel.delimited import read_names
-from sluice.kernel.header import sources
+from sluice.kernel.framing.split import BOM, CONTEXT, Dialect, Scan, chunks, dialect_of, ranges, scan
 from sluice.kernel.outcome import Limits
-from sluice.kernel.split import BOM, CONTEXT, Dialect, Scan, chunks, dialect_of, ranges, scan
+from sluice.kernel.readers.delimited import read_names
+from sluice.kernel.readers.header import sources
 from sluice.lake.objects import VanishedError, read_head, read_range
 from sluice.stages.manifest import ClaimedLoad
 

@@ -17,8 +17,8 @@ from sluice.distributed.cut import cut
 from sluice.distributed.packets import refusals, vanished
 from sluice.distributed.tasks import BucketResult, Work
 from sluice.errors import TransientError
+from sluice.kernel.judging.quality import added
 from sluice.kernel.outcome import Limits, LoadSummary, RejectCount
-from sluice.kernel.quality import added
 from sluice.stages.manifest import ClaimedLoad, GroupResult
 from sluice.stages.run_folder import RunFolder
 from sluice.stages.salt import SaltOf, no_salt

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from sluice.contract.plan import Plan
 from sluice.contract.sql import literal, quote
-from sluice.kernel.examine import BAD, EXAMINED_TEXTS
+from sluice.kernel.judging.examine import BAD, EXAMINED_TEXTS
+from sluice.kernel.judging.protect import checked_salt
+from sluice.kernel.judging.quality import needs_whole_objects
+from sluice.kernel.judging.rejects import Refusals
+from sluice.kernel.layout.partition import partition_expressions
 from sluice.kernel.outcome import Limits, Outcome, SourceFile
-from sluice.kernel.partition import partition_expressions
-from sluice.kernel.protect import checked_salt
-from sluice.kernel.quality import needs_whole_objects
-from sluice.kernel.rejects import Refusals
 from sluice.kernel.session import session
 from sluice.kernel.transform import create_examined, examine
-from sluice.kernel.write import write
+from sluice.kernel.writing.write import write
 
 # One partition's rows may go to this share of the buckets: fewer, larger files against an even load.
 _SPREAD = 16

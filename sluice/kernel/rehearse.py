@@ -13,8 +13,8 @@ from sluice.contract.plan import CELL, Plan
 from sluice.contract.sql import quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import ContractError
-from sluice.kernel.header import sources
-from sluice.kernel.partition import partition_expressions
+from sluice.kernel.layout.partition import partition_expressions
+from sluice.kernel.readers.header import sources
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")
 

@@ -15,16 +15,16 @@ from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import literal, quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import DataError
-from sluice.kernel.dictionaries import most_in_dictionary
-from sluice.kernel.enumerated import create_constants, create_listed, with_constants
-from sluice.kernel.examine import BAD, EXAMINED_TEXTS, GIVEN, RAW, Query, Texts, examined, needs_texts, texts
+from sluice.kernel.judging.examine import BAD, EXAMINED_TEXTS, GIVEN, RAW, Query, Texts, examined, needs_texts, texts
+from sluice.kernel.judging.protect import checked_salt
+from sluice.kernel.judging.rejects import Refusals
+from sluice.kernel.judging.suspects import is_suspect, look_ahead
 from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
-from sluice.kernel.protect import checked_salt
-from sluice.kernel.read import Attempt, attempts
-from sluice.kernel.rejects import Refusals
+from sluice.kernel.readers.read import Attempt, attempts
 from sluice.kernel.session import session
-from sluice.kernel.suspects import is_suspect, look_ahead
-from sluice.kernel.write import write
+from sluice.kernel.writing.dictionaries import most_in_dictionary
+from sluice.kernel.writing.enumerated import create_constants, create_listed, with_constants
+from sluice.kernel.writing.write import write
 
 Progress = Callable[[str, int], None]
 

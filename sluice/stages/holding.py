@@ -6,8 +6,8 @@ Judged for each object by itself, so that it does not depend on what else a run 
 from __future__ import annotations
 
 from sluice.contract.plan import Plan
+from sluice.kernel.judging.verdict import broken_checks
 from sluice.kernel.outcome import LoadSummary, RejectCount
-from sluice.kernel.verdict import broken_checks
 
 
 def warned(summary: LoadSummary, plan: Plan) -> tuple[RejectCount, ...]:

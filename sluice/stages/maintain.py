@@ -23,7 +23,7 @@ from pyiceberg.exceptions import NoSuchTableError
 from sluice import metrics
 from sluice.contract.plan import Plan
 from sluice.contract.types import duckdb_type
-from sluice.kernel.compact import compact
+from sluice.kernel.layout.compact import compact
 from sluice.kernel.outcome import Limits
 from sluice.lake import compaction, expiry, orphans
 from sluice.lake.marks import FENCE

@@ -1,6 +1,6 @@
 """Copy-on-write: files of the lake go through the kernel and come back as new files of the lake.
 
-What to rewrite is planned in `sluice.lake.edits`, how rows are touched is `sluice.kernel.merge`; here are the ways.
+`sluice.lake.edits` plans what to rewrite, `sluice.kernel.layout.merge` touches the rows; this module moves the files.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sluice.kernel.merge import merge_files, rejects_without_objects, without_objects
+from sluice.kernel.layout.merge import merge_files, rejects_without_objects, without_objects
 from sluice.kernel.outcome import Limits, MergeOutcome
 from sluice.lake.edits import Rewritten
 from sluice.lake.locations import data_folder

@@ -11,7 +11,7 @@ from typing import Any
 
 from sluice.contract.plan import Plan
 from sluice.errors import ContractError
-from sluice.kernel.protect import hashes
+from sluice.kernel.judging.protect import hashes
 
 SaltOf = Callable[[Plan], str | None]
 

@@ -11,11 +11,11 @@ import duckdb
 import pytest
 
 from sluice.contract.plan import EXTRA, Column, Plan, Reading
-from sluice.kernel.header import REPEATED
+from sluice.kernel.framing.tokens import PAIR, STRAY
 from sluice.kernel.outcome import Limits
-from sluice.kernel.read import Attempt, attempts
+from sluice.kernel.readers.header import REPEATED
+from sluice.kernel.readers.read import Attempt, attempts
 from sluice.kernel.session import session
-from sluice.kernel.tokens import PAIR, STRAY
 from tests.unit.kernel_case import column, plan, source
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(900)]

@@ -196,7 +196,7 @@ def test_wheels_of_the_job_are_all_that_the_kernel_adds_to_glue(packaged: Packag
         "import sys; library, wheels, glue, job = sys.argv[1:]; sys.path = [library, wheels, *sys.path, glue, job]\n"
         "import transform, duckdb, openpyxl, zstandard\n"
         "assert all(m.__file__.startswith(wheels) for m in (duckdb, openpyxl, zstandard))\n"
-        "assert sys.modules['sluice.kernel.read'].__file__.startswith(library)\n"
+        "assert sys.modules['sluice.kernel.readers.read'].__file__.startswith(library)\n"
         "import pyarrow; print(duckdb.sql('SELECT 6 * 7').fetchone(), transform.parse(['--dataset', 'd', '--fence',"
         " '1', '--run_id', 'r', '--group', '0', '--lake_bucket', 'l', '--raw_bucket', 'b', '--JOB_NAME', 'x']).fence)"
     )

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sluice.kernel.verdict import broken_checks
+from sluice.kernel.judging.verdict import broken_checks
 from tests.unit.contract_case import compiled
 from tests.unit.kernel_case import run
 

@@ -16,8 +16,8 @@ from sluice.contract.casts import strict_cast
 from sluice.contract.plan import Column, Mode, PartitionField, Plan, Rule
 from sluice.errors import DataError
 from sluice.kernel.exchange import pack, write_bucket
+from sluice.kernel.framing.split import CONTEXT, chunks, dialect_of, ranges, scan
 from sluice.kernel.outcome import Limits, Outcome, SourceFile
-from sluice.kernel.split import CONTEXT, chunks, dialect_of, ranges, scan
 from sluice.kernel.transform import transform
 
 LIMITS = Limits(memory_bytes=256 << 20, threads=1)

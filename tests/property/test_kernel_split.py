@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.contract.plan import Reading
-from sluice.kernel.split import CONTEXT, Chunk, chunks, dialect_of, ranges, scan
+from sluice.kernel.framing.split import CONTEXT, Chunk, chunks, dialect_of, ranges, scan
 
 FIELDS = st.text(alphabet='ab",;\n\r é\x00', max_size=6)
 RECORDS = st.lists(st.lists(FIELDS, min_size=2, max_size=3), max_size=30)

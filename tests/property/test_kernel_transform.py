@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sluice.contract.plan import Plan, Reading, Rule
 from sluice.kernel import transform as transform_module
 from sluice.kernel.outcome import Limits
-from sluice.kernel.read import attempts
+from sluice.kernel.readers.read import attempts
 from sluice.kernel.session import session
 from tests.unit.kernel_case import LIMITS, by_month, column, plan, run, source
 

@@ -15,7 +15,7 @@ from pyiceberg.table import Table
 from pyiceberg.types import LongType, NestedField
 
 from sluice.errors import StaleRunError
-from sluice.kernel import compact as kernel
+from sluice.kernel.layout import compact as kernel
 from sluice.lake import compaction, orphans
 from sluice.lake.expiry import expired
 from sluice.stages import maintain as stage

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sluice.kernel import dictionaries
 from sluice.kernel import transform as transform_module
+from sluice.kernel.writing import dictionaries
 from tests.unit.kernel_case import plan, run
 
 ROWS = 600

@@ -11,8 +11,8 @@ import pytest
 
 from sluice.contract.plan import Column, Plan, Reading
 from sluice.errors import DataError
-from sluice.kernel.mend import write_records
 from sluice.kernel.outcome import Limits, SourceFile
+from sluice.kernel.readers.excerpt import write_records
 from sluice.kernel.transform import transform
 
 PLAN = Plan(

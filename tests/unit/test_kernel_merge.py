@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from sluice.contract.plan import PROVENANCE, Plan
-from sluice.kernel.merge import merge_files, rejects_without_objects, without_objects
+from sluice.kernel.layout.merge import merge_files, rejects_without_objects, without_objects
 from sluice.kernel.outcome import MergeOutcome
 from tests.unit.kernel_case import FIELD_IDS, LIMITS, REJECT_IDS, by_month, column, plan, run
 

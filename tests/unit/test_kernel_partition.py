@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from sluice.kernel.layout.partition import write_parquet
 from sluice.kernel.outcome import Limits
-from sluice.kernel.partition import write_parquet
 from sluice.kernel.session import session
 
 _ROWS = 24_000

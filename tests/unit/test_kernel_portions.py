@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from sluice.kernel import portions as portions_module
-from sluice.kernel import read as read_module
-from sluice.kernel import text as text_module
 from sluice.kernel import transform as transform_module
+from sluice.kernel.framing import portions as portions_module
+from sluice.kernel.framing import text as text_module
 from sluice.kernel.outcome import Limits
+from sluice.kernel.readers import read as read_module
 from tests.unit.kernel_case import LIMITS, plan, run
 
 HEADER = "id,day,amount,note\n"
@@ -20,7 +20,7 @@ def small_is_large(monkeypatch):
     monkeypatch.setattr(portions_module, "LEAST", 1)
     monkeypatch.setattr(text_module, "_MARKED", 1)
     monkeypatch.setattr(transform_module, "_LARGE", 1)
-    monkeypatch.setattr("sluice.kernel.unpack.BLOCK", 256)
+    monkeypatch.setattr("sluice.kernel.framing.unpack.BLOCK", 256)
 
 
 @pytest.fixture

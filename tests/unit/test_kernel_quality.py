@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sluice.contract.plan import Plan
+from sluice.kernel.judging.quality import added
+from sluice.kernel.judging.verdict import broken_checks
 from sluice.kernel.outcome import LoadSummary, Measure
-from sluice.kernel.quality import added
-from sluice.kernel.verdict import broken_checks
 from sluice.stages.holding import held_back
 from tests.unit.contract_case import compiled
 from tests.unit.kernel_case import run

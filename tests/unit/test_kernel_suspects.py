@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sluice.contract.plan import Plan, Unique
-from sluice.kernel import suspects as suspects_module
 from sluice.kernel import transform as transform_module
+from sluice.kernel.judging import suspects as suspects_module
 from tests.unit.kernel_case import FIELD_IDS, Case, by_month, column, plan, run
 
 # Keys 1 and 4 repeat; one record of each is unsound by itself, and stands where it would win.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sluice.kernel.text import Text
+from sluice.kernel.framing.text import Text
 
 LEAST = 1 << 26  # bytes of a file that is worth it
 _WIDE = 1 << 14  # bytes of the average line

@@ -11,9 +11,9 @@ from typing import Any
 
 from sluice.contract.plan import Plan
 from sluice.errors import DataError
-from sluice.kernel.delimited import Record
+from sluice.kernel.framing.tokens import BLANKS
 from sluice.kernel.outcome import Limits, SourceFile
-from sluice.kernel.tokens import BLANKS
+from sluice.kernel.readers.delimited import Record
 
 _MEMBERS = 10_000  # files in a workbook; it is a zip
 _HELD = 8  # shared texts may take this part of the memory: as objects they are several times their bytes

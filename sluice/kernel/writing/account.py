@@ -9,10 +9,10 @@ import duckdb
 
 from sluice.contract.plan import Plan
 from sluice.contract.sql import literal
-from sluice.kernel.examine import rejects_repeats
+from sluice.kernel.judging.examine import rejects_repeats
+from sluice.kernel.judging.rejects import Refusals
+from sluice.kernel.layout.partition import Written
 from sluice.kernel.outcome import LoadSummary, RejectCount
-from sluice.kernel.partition import Written
-from sluice.kernel.rejects import Refusals
 
 _Counts = defaultdict[str, tuple[RejectCount, ...]]  # by load
 

@@ -11,7 +11,7 @@ import duckdb
 
 from sluice.contract.plan import Plan
 from sluice.contract.sql import quote
-from sluice.kernel.examine import Listed, Query, is_text_as_it_stands
+from sluice.kernel.judging.examine import Listed, Query, is_text_as_it_stands
 from sluice.kernel.outcome import SourceFile
 
 _CONSTANTS = ("_sluice_load", "_sluice_object", "_sluice_version", "_sluice_order", "_sluice_run")

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sluice.contract.plan import EXTRA
-from sluice.kernel.delimited import Record
-from sluice.kernel.header import REPEATED, RepeatedHeader
-from sluice.kernel.records import NO_TEXT, Records, cell_names
+from sluice.kernel.readers.delimited import Record
+from sluice.kernel.readers.header import REPEATED, RepeatedHeader
+from sluice.kernel.readers.records import NO_TEXT, Records, cell_names
 
 _LINE = 2 << 20  # what DuckDB's reader takes without being asked
 _BUFFER = 1 << 25  # bytes; DuckDB would take sixteen of the longest lines, and two such buffers

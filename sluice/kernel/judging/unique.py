@@ -13,10 +13,10 @@ import duckdb
 
 from sluice.contract.plan import PROVENANCE, Plan, Unique
 from sluice.contract.sql import literal, quote
-from sluice.kernel.examine import Texts
-from sluice.kernel.partition import Written
-from sluice.kernel.rejects import origin
-from sluice.kernel.repeats import scan, without
+from sluice.kernel.judging.examine import Texts
+from sluice.kernel.judging.rejects import origin
+from sluice.kernel.judging.repeats import scan, without
+from sluice.kernel.layout.partition import Written
 
 
 def take_out(

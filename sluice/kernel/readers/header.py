@@ -9,7 +9,7 @@ from typing import Any
 
 from sluice.contract.plan import EXTRA, Plan, Reading
 from sluice.errors import DataError
-from sluice.kernel.tokens import BLANKS
+from sluice.kernel.framing.tokens import BLANKS
 
 REPEATED = "expected a row, got the names of the columns"
 _MARK = "\ufeff"  # the byte order mark of a file that was joined to another

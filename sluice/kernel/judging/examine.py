@@ -13,9 +13,9 @@ from typing import Any
 
 from sluice.contract.plan import PROVENANCE, Column, Plan, Rule
 from sluice.contract.sql import literal, quote
+from sluice.kernel.judging.protect import hashes, shielded, stored
 from sluice.kernel.outcome import SourceFile
-from sluice.kernel.protect import hashes, shielded, stored
-from sluice.kernel.records import Records
+from sluice.kernel.readers.records import Records
 
 Query = tuple[str, Mapping[str, Any]]  # a SELECT and its parameters
 

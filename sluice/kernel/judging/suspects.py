@@ -12,8 +12,8 @@ import duckdb
 
 from sluice.contract.plan import Plan
 from sluice.contract.sql import quote
-from sluice.kernel.examine import typed
-from sluice.kernel.records import Records
+from sluice.kernel.judging.examine import typed
+from sluice.kernel.readers.records import Records
 
 _FIRST = 250_000  # records that tell whether reading all keys ahead is worth it: a hundredth of its cost at 30 million
 

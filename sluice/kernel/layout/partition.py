@@ -12,7 +12,7 @@ import duckdb
 
 from sluice.contract.plan import Column, PartitionField, Plan
 from sluice.contract.sql import literal, quote
-from sluice.kernel.fields import field_ids_option
+from sluice.kernel.layout.fields import field_ids_option
 
 # The number of a period, the same for all moments in it; the cheapest way to it that was found.
 _PERIODS = {

@@ -14,12 +14,12 @@ import duckdb
 
 from sluice.contract.plan import Plan, Reading
 from sluice.errors import DataError
-from sluice.kernel.delimited import read_names
-from sluice.kernel.documents import member_names
+from sluice.kernel.framing.text import prepare
+from sluice.kernel.framing.unpack import blocks
 from sluice.kernel.outcome import Limits, SourceFile
-from sluice.kernel.sheets import sheet_records
-from sluice.kernel.text import prepare
-from sluice.kernel.unpack import blocks
+from sluice.kernel.readers.delimited import read_names
+from sluice.kernel.readers.documents import member_names
+from sluice.kernel.readers.sheets import sheet_records
 
 _SUFFIXES = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet", ".xlsx": "xlsx"}
 _PACKED = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".zip")

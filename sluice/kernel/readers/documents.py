@@ -12,9 +12,9 @@ from typing import IO, Any
 
 from sluice.contract.plan import Plan
 from sluice.errors import DataError
-from sluice.kernel.delimited import Record
-from sluice.kernel.header import sources
 from sluice.kernel.outcome import Limits
+from sluice.kernel.readers.delimited import Record
+from sluice.kernel.readers.header import sources
 
 _BLOCK = 1 << 20
 _BLANK = " \t\r\n"

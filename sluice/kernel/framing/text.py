@@ -13,8 +13,8 @@ from pathlib import Path
 
 from sluice.contract.plan import Plan, Reading
 from sluice.errors import DataError
+from sluice.kernel.framing.unpack import blocks, compression
 from sluice.kernel.outcome import Limits, SourceFile
-from sluice.kernel.unpack import blocks, compression
 
 _BOM = "\ufeff".encode()
 _UTF8 = {"utf-8", "utf-8-sig"}

@@ -17,8 +17,8 @@ from typing import IO
 
 from sluice.contract.plan import Plan, Reading
 from sluice.errors import DataError
+from sluice.kernel.framing.tokens import AFTER, BLANKS, OPEN, FaultError, StrayError, Tokens, content
 from sluice.kernel.outcome import Limits
-from sluice.kernel.tokens import AFTER, BLANKS, OPEN, FaultError, StrayError, Tokens, content
 
 _NO_LIMIT = (1 << 31) - 1
 _BLOCK = 1 << 16

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sluice.contract.sql import literal, quote
-from sluice.kernel.merge import Columns
+from sluice.kernel.layout.merge import Columns
+from sluice.kernel.layout.partition import write_parquet
 from sluice.kernel.outcome import Limits
-from sluice.kernel.partition import write_parquet
 from sluice.kernel.session import session
 
 

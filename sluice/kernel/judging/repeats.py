@@ -12,8 +12,8 @@ import duckdb
 
 from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import literal, quote
-from sluice.kernel.examine import rejects_repeats
-from sluice.kernel.partition import Written, partition_expressions, write_parquet
+from sluice.kernel.judging.examine import rejects_repeats
+from sluice.kernel.layout.partition import Written, partition_expressions, write_parquet
 
 
 def find_repeats(connection: duckdb.DuckDBPyConnection, files: Sequence[Written], plan: Plan, *, one_load: bool) -> int:

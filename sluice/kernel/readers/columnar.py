@@ -10,10 +10,10 @@ import duckdb
 from sluice.contract.plan import Plan
 from sluice.contract.sql import quote
 from sluice.errors import DataError
-from sluice.kernel.header import positions, unknown_positions
+from sluice.kernel.framing.unpack import blocks, compression
 from sluice.kernel.outcome import Limits, SourceFile
-from sluice.kernel.records import Records, parquet_records
-from sluice.kernel.unpack import blocks, compression
+from sluice.kernel.readers.header import positions, unknown_positions
+from sluice.kernel.readers.records import Records, parquet_records
 
 _MAGIC = b"PAR1"
 _LONG = ("VARCHAR", "BLOB", "STRUCT", "MAP", "JSON")  # types of values without a fixed size

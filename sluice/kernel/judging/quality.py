@@ -15,9 +15,9 @@ import duckdb
 from sluice.contract.plan import ObjectCheck, Plan
 from sluice.contract.sql import literal, quote
 from sluice.contract.types import duckdb_type
+from sluice.kernel.judging.repeats import scan
+from sluice.kernel.layout.partition import Written
 from sluice.kernel.outcome import LoadSummary, Measure
-from sluice.kernel.partition import Written
-from sluice.kernel.repeats import scan
 
 _Found = Mapping[int, int | float | None]  # by the check's place in the plan
 

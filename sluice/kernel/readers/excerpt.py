@@ -15,10 +15,10 @@ from pathlib import Path
 
 from sluice.contract.plan import Plan
 from sluice.errors import DataError
-from sluice.kernel.delimited import Record, read_header, records
-from sluice.kernel.documents import documents
+from sluice.kernel.framing.text import prepare
 from sluice.kernel.outcome import Limits, SourceFile
-from sluice.kernel.text import prepare
+from sluice.kernel.readers.delimited import Record, read_header, records
+from sluice.kernel.readers.documents import documents
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)")
 _HEAD = 1 << 22  # characters in which preamble and header are looked for

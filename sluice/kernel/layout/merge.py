@@ -16,8 +16,8 @@ import duckdb
 from sluice.contract.plan import PROVENANCE, REJECTS, Plan
 from sluice.contract.sql import literal, quote
 from sluice.contract.types import duckdb_type
+from sluice.kernel.layout.partition import partition_expressions, write_parquet
 from sluice.kernel.outcome import Limits, MergeOutcome, OutputFile
-from sluice.kernel.partition import partition_expressions, write_parquet
 from sluice.kernel.session import session
 
 _PLACE = "filename, file_row_number"  # where a row stands

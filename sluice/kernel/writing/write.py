@@ -15,15 +15,15 @@ import duckdb
 
 from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import literal, quote
-from sluice.kernel.account import summaries
-from sluice.kernel.examine import BAD, GIVEN, RAW, Query, Texts, rejects_repeats
-from sluice.kernel.explain import explained
+from sluice.kernel.judging.examine import BAD, GIVEN, RAW, Query, Texts, rejects_repeats
+from sluice.kernel.judging.explain import explained
+from sluice.kernel.judging.quality import measured
+from sluice.kernel.judging.rejects import REFUSALS, Refusals, broken_entries, create_refusals, repeated_entries
+from sluice.kernel.judging.repeats import find_repeats, scan, without
+from sluice.kernel.judging.unique import take_out
+from sluice.kernel.layout.partition import NO_PERIOD, Written, is_by_period, partition_expressions, write_parquet
 from sluice.kernel.outcome import Outcome, OutputFile
-from sluice.kernel.partition import NO_PERIOD, Written, is_by_period, partition_expressions, write_parquet
-from sluice.kernel.quality import measured
-from sluice.kernel.rejects import REFUSALS, Refusals, broken_entries, create_refusals, repeated_entries
-from sluice.kernel.repeats import find_repeats, scan, without
-from sluice.kernel.unique import take_out
+from sluice.kernel.writing.account import summaries
 
 # A record goes aside in the columns of an accepted one: what it carries takes the place of this provenance column,
 # which says the same for every record.

@@ -11,8 +11,8 @@ import duckdb
 
 from sluice.contract.plan import Plan
 from sluice.contract.sql import quote
-from sluice.kernel.examine import typed
-from sluice.kernel.records import Records
+from sluice.kernel.judging.examine import typed
+from sluice.kernel.readers.records import Records
 
 _SAMPLE = 30_000  # records: a quarter of a row group
 _FEW = 2_000  # values: more of them do not pay unless they are texts

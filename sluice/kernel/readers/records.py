@@ -12,10 +12,10 @@ from typing import Any
 
 from sluice.contract.plan import EXTRA, Plan, Reading
 from sluice.contract.sql import literal, quote
-from sluice.kernel.header import REPEATED, repeated_header
-from sluice.kernel.portions import Portion
-from sluice.kernel.text import Text
-from sluice.kernel.tokens import AFTER, OPEN, PAIR, STRAY
+from sluice.kernel.framing.portions import Portion
+from sluice.kernel.framing.text import Text
+from sluice.kernel.framing.tokens import AFTER, OPEN, PAIR, STRAY
+from sluice.kernel.readers.header import REPEATED, repeated_header
 
 # An unquoted cell that reads as NULL. DuckDB needs one; this one keeps '' apart from a cell that is not there.
 NO_TEXT = "\x1d\x1e\x1fsluice\x1f\x1e\x1d"

@@ -13,17 +13,17 @@ import duckdb
 
 from sluice.contract.plan import EXTRA, Plan, Reading
 from sluice.errors import DataError
-from sluice.kernel.columnar import open_parquet
-from sluice.kernel.delimited import read_header, records, whole_record
-from sluice.kernel.documents import documents
-from sluice.kernel.header import positions, repeated_header, sources, unknown_positions
+from sluice.kernel.framing.portions import Portion, portions
+from sluice.kernel.framing.split import no_strays
+from sluice.kernel.framing.text import Text, empty_lines, last_lines, prepare
 from sluice.kernel.outcome import Limits, SourceFile
-from sluice.kernel.portions import Portion, portions
-from sluice.kernel.records import NO_TEXT, TAKEN, Records, csv_records
-from sluice.kernel.rewrite import rewritten
-from sluice.kernel.sheets import sheet_records
-from sluice.kernel.split import no_strays
-from sluice.kernel.text import Text, empty_lines, last_lines, prepare
+from sluice.kernel.readers.columnar import open_parquet
+from sluice.kernel.readers.delimited import read_header, records, whole_record
+from sluice.kernel.readers.documents import documents
+from sluice.kernel.readers.header import positions, repeated_header, sources, unknown_positions
+from sluice.kernel.readers.records import NO_TEXT, TAKEN, Records, csv_records
+from sluice.kernel.readers.rewrite import rewritten
+from sluice.kernel.readers.sheets import sheet_records
 
 _LONG_DELIMITER = 4  # bytes; DuckDB refuses longer ones
 _WIDE = 512  # columns; DuckDB holds two thousand records of all of them at a time

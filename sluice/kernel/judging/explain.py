@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from sluice.contract.plan import CELL, PROVENANCE, Column, Plan
 from sluice.contract.sql import literal, quote
-from sluice.kernel.examine import GIVEN, Check, cast_sources, checks, is_text_as_it_stands, nulled
-from sluice.kernel.protect import HIDDEN
+from sluice.kernel.judging.examine import GIVEN, Check, cast_sources, checks, is_text_as_it_stands, nulled
+from sluice.kernel.judging.protect import HIDDEN
 
 _CARRIED = '{"raw": "VARCHAR", "fault": "VARCHAR", "fault_rule": "VARCHAR", "cells": ["VARCHAR"], "sound": ["BOOLEAN"]}'
 _BREACH = 'STRUCT("column" VARCHAR, "rule" VARCHAR, "reason" VARCHAR, "value" VARCHAR, "stops" BOOLEAN)'

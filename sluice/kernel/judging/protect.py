@@ -7,7 +7,7 @@ from dataclasses import replace
 from sluice.contract.plan import Column, Plan
 from sluice.contract.sql import literal, quote
 from sluice.errors import ContractError
-from sluice.kernel.records import Records
+from sluice.kernel.readers.records import Records
 
 HIDDEN = "(protected)"
 _WITHHELD = "(withheld: the record has protected values)"

@@ -1,0 +1,1 @@
+"""Verdicts to files: accepted rows, rejects and the account of each load."""
