@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pyspark import SparkContext
 
 from sluice.distributed.connect import connect
-from sluice.distributed.transform import Sizes, transform
+from sluice.distributed.transform import PartSizes, transform
 from sluice.kernel.outcome import Limits
 from sluice.prices import Usage, billed_dpu_seconds
 from sluice.stages.run_folder import RunFolder
@@ -40,8 +40,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--salt_parameter", default="", help="SSM parameter with the salt of hashed columns")
     parser.add_argument("--dpu", type=float, default=0.0, help="units of the cluster, for the run's account of costs")
     parser.add_argument("--task_megabytes", type=int, default=1024, help="memory of the kernel in one task")
-    parser.add_argument("--part_megabytes", type=int, default=Sizes.part >> 20)
-    parser.add_argument("--bucket_megabytes", type=int, default=Sizes.bucket >> 20)
+    parser.add_argument("--part_megabytes", type=int, default=PartSizes.part >> 20)
+    parser.add_argument("--bucket_megabytes", type=int, default=PartSizes.bucket >> 20)
     return parser.parse_known_args(words)[0]
 
 
@@ -58,7 +58,7 @@ def main(words: Sequence[str]) -> None:
             connect=connect,
             raw_bucket=given.raw_bucket,
             limits=Limits(memory_bytes=given.task_megabytes << 20, threads=1),
-            sizes=Sizes(part=given.part_megabytes << 20, bucket=given.bucket_megabytes << 20),
+            sizes=PartSizes(part=given.part_megabytes << 20, bucket=given.bucket_megabytes << 20),
             timer=time.monotonic,
             salt_of=salt_from(given.salt_parameter, lambda: boto3.client("ssm")),
         )

@@ -28,13 +28,13 @@ _BUDGET_NEAR = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
+class AlarmSpec:
     """One alarm: it rises when the metric is above (or, where `below`, under) the threshold in one period."""
 
     name: str  # of the construct
     page: str  # docs/runbooks/<page>.md
     metric: cloudwatch.IMetric
-    says: str
+    description: str
     threshold: float = 0
     below: bool = False
     silence_breaches: bool = False
@@ -54,7 +54,7 @@ def own(
     )
 
 
-def watches(
+def alarm_specs(
     *,
     ingest: Ingest,
     pipeline: Pipeline,
@@ -63,7 +63,7 @@ def watches(
     job_failed: events.Rule,
     plans: Mapping[str, Plan],
     settings: Settings,
-) -> Iterator[Watch]:
+) -> Iterator[AlarmSpec]:
     """List all alarms of one environment."""
     yield from _queues(ingest, warehouse, maintenance, settings)
     yield from _functions(ingest, pipeline, warehouse, maintenance, settings)
@@ -77,12 +77,12 @@ def watches(
         yield from _promises(plan, settings)
 
 
-def _queues(ingest: Ingest, warehouse: Warehouse, maintenance: Maintenance, settings: Settings) -> Iterator[Watch]:
-    yield Watch(
+def _queues(ingest: Ingest, warehouse: Warehouse, maintenance: Maintenance, settings: Settings) -> Iterator[AlarmSpec]:
+    yield AlarmSpec(
         name="DeadLetters",
         page="dead-letters",
         metric=ingest.dead_letters.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum"),
-        says="Events that ingest could not read or register lie in its dead-letter queue",
+        description="Events that ingest could not read or register lie in its dead-letter queue",
     )
     undelivered = {
         "Ingest": ingest.undelivered,
@@ -90,68 +90,74 @@ def _queues(ingest: Ingest, warehouse: Warehouse, maintenance: Maintenance, sett
         "Maintenance": maintenance.undelivered,
     }
     for name, queue in undelivered.items():
-        yield Watch(
+        yield AlarmSpec(
             name=f"{name}Undelivered",
             page="undelivered-events",
             metric=queue.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum"),
-            says="EventBridge gave up on events",
+            description="EventBridge gave up on events",
         )
-    yield Watch(
+    yield AlarmSpec(
         name="QueueAge",
         page="queue-age",
         metric=ingest.queue.metric_approximate_age_of_oldest_message(period=PERIOD, statistic="Maximum"),
-        says=f"Uploads wait longer than {settings.queue_age_alarm} seconds for ingest",
+        description=f"Uploads wait longer than {settings.queue_age_alarm} seconds for ingest",
         threshold=settings.queue_age_alarm,
     )
 
 
 def _functions(
     ingest: Ingest, pipeline: Pipeline, warehouse: Warehouse, maintenance: Maintenance, settings: Settings
-) -> Iterator[Watch]:
+) -> Iterator[AlarmSpec]:
     alone = (ingest.ingest, ingest.reconcile)  # nobody retries these two and fails loudly in the end
     for stage in alone:
         name, function = stage.node.id, stage.function
-        yield Watch(
+        yield AlarmSpec(
             name=f"{name}Errors",
             page="stage-errors",
             metric=function.metric_errors(period=PERIOD),
-            says=f"{name} fails",
+            description=f"{name} fails",
         )
-        yield Watch(
+        yield AlarmSpec(
             name=f"{name}Throttles",
             page="stage-throttled",
             metric=function.metric_throttles(period=PERIOD),
-            says=f"{name} is held back by the account's limit of concurrent functions",
+            description=f"{name} is held back by the account's limit of concurrent functions",
         )
     run = (pipeline.claim, pipeline.transform, pipeline.publish, pipeline.settle)
     for stage in (*alone, *run, warehouse.refresh, maintenance.maintain):
-        yield Watch(
+        yield AlarmSpec(
             name=f"{stage.node.id}Slow",
             page="stage-slow",
             metric=stage.function.metric_duration(period=PERIOD, statistic="Maximum"),
-            says=f"{stage.node.id} takes {settings.slow_share:.0%} of its {stage.timeout_seconds} seconds or more",
+            description=f"{stage.node.id} takes {settings.slow_share:.0%} of its {stage.timeout_seconds} seconds or more",
             threshold=1000 * stage.timeout_seconds * settings.slow_share,
         )
 
 
-def _machines(pipeline: Pipeline, warehouse: Warehouse, job_failed: events.Rule) -> Iterator[Watch]:
+def _machines(pipeline: Pipeline, warehouse: Warehouse, job_failed: events.Rule) -> Iterator[AlarmSpec]:
     for name, page, machine in (
         ("Run", "run-failed", pipeline.run.machine),
         ("Marts", "marts-failed", warehouse.marts.machine),
     ):
-        yield Watch(
-            name=f"{name}Failed", page=page, metric=machine.metric_failed(period=PERIOD), says=f"{name} failed in part"
+        yield AlarmSpec(
+            name=f"{name}Failed",
+            page=page,
+            metric=machine.metric_failed(period=PERIOD),
+            description=f"{name} failed in part",
         )
-        yield Watch(
+        yield AlarmSpec(
             name=f"{name}TimedOut",
             page=page,
             metric=machine.metric_timed_out(period=PERIOD),
-            says=f"{name} took too long",
+            description=f"{name} took too long",
         )
-        yield Watch(
-            name=f"{name}Aborted", page=page, metric=machine.metric_aborted(period=PERIOD), says=f"{name} was stopped"
+        yield AlarmSpec(
+            name=f"{name}Aborted",
+            page=page,
+            metric=machine.metric_aborted(period=PERIOD),
+            description=f"{name} was stopped",
         )
-    yield Watch(
+    yield AlarmSpec(
         name="GlueJobFailed",
         page="glue-job-failed",
         # Glue has no free metric of failed job runs, but tells an event for each, and a rule counts its events.
@@ -162,139 +168,139 @@ def _machines(pipeline: Pipeline, warehouse: Warehouse, job_failed: events.Rule)
             statistic="Sum",
             period=PERIOD,
         ),
-        says="A Glue job run failed",
+        description="A Glue job run failed",
     )
 
 
-def _maintenance(maintenance: Maintenance, settings: Settings) -> Iterator[Watch]:
+def _maintenance(maintenance: Maintenance, settings: Settings) -> Iterator[AlarmSpec]:
     machine = maintenance.machine.machine
-    for name, metric, says in (
+    for name, metric, description in (
         ("MaintenanceFailed", machine.metric_failed(period=PERIOD), "Maintenance failed for some tables"),
         ("MaintenanceTimedOut", machine.metric_timed_out(period=PERIOD), "Maintenance took too long"),
         ("MaintenanceAborted", machine.metric_aborted(period=PERIOD), "Maintenance was stopped"),
     ):
-        yield Watch(name=name, page="maintenance-failed", metric=metric, says=says)
-    yield Watch(
+        yield AlarmSpec(name=name, page="maintenance-failed", metric=metric, description=description)
+    yield AlarmSpec(
         name="FilesMissing",
         page="files-missing",
         metric=own(metrics.FILES_MISSING, settings, statistic="Sum", period=PERIOD),
-        says="A table names files that are not there",
+        description="A table names files that are not there",
     )
 
 
-def _data(settings: Settings) -> Iterator[Watch]:
-    yield Watch(
+def _data(settings: Settings) -> Iterator[AlarmSpec]:
+    yield AlarmSpec(
         name="RejectShare",
         page="reject-share",
         metric=own(metrics.REJECT_SHARE, settings, statistic="Maximum", period=PERIOD),
-        says=f"More than {settings.reject_share_alarm:.1%} of a run's rows broke their contract",
+        description=f"More than {settings.reject_share_alarm:.1%} of a run's rows broke their contract",
         threshold=settings.reject_share_alarm,
     )
-    for metric, says in (
+    for metric, description in (
         (metrics.OBJECTS_REFUSED, "Objects could not be read at all"),
         (metrics.OBJECTS_HELD_BACK, "Objects are too bad to be published"),
     ):
-        yield Watch(
+        yield AlarmSpec(
             name=metric.name,
             page="objects-refused",
             metric=own(metric, settings, statistic="Sum", period=PERIOD),
-            says=says,
+            description=description,
         )
-    yield Watch(
+    yield AlarmSpec(
         name="Volume",
         page="volume",
         metric=own(metrics.VOLUME_RATIO, settings, statistic="Maximum", period=PERIOD),
-        says=f"A run brought {settings.volume_alarm:g} times more or fewer rows an object than is usual",
+        description=f"A run brought {settings.volume_alarm:g} times more or fewer rows an object than is usual",
         threshold=settings.volume_alarm,
     )
-    yield Watch(
+    yield AlarmSpec(
         name="CommitConflicts",
         page="commit-conflicts",
         metric=own(metrics.COMMIT_CONFLICTS, settings, statistic="Sum", period=Duration.hours(1)),
-        says=f"Publishing had to try again more than {settings.conflicts_alarm} times in an hour",
+        description=f"Publishing had to try again more than {settings.conflicts_alarm} times in an hour",
         threshold=settings.conflicts_alarm,
     )
 
 
-def _reconciler(settings: Settings) -> Iterator[Watch]:
+def _reconciler(settings: Settings) -> Iterator[AlarmSpec]:
     turn = Duration.minutes(settings.reconcile_minutes)
-    for metric, says in (
+    for metric, description in (
         (metrics.LOADS_MISSING, "The reconciler found objects that no event told of"),
         (metrics.VERSIONS_GONE, "The reconciler found published versions that were deleted for good"),
         (metrics.LEASES_BROKEN, "The reconciler found a run that ended without settling"),
         (metrics.FENCES_FORGOTTEN, "The reconciler found a ledger that has lost runs"),
     ):
-        yield Watch(
+        yield AlarmSpec(
             name=metric.name,
             page="reconciler-found",
             metric=own(metric, settings, statistic="Sum", period=turn),
-            says=says,
+            description=description,
         )
-    yield Watch(
+    yield AlarmSpec(
         name="LoadsParked",
         page="loads-parked",
         metric=own(metrics.LOADS_PARKED, settings, statistic="Maximum", period=turn),
-        says=f"Loads were given up after {settings.max_attempts} runs",
+        description=f"Loads were given up after {settings.max_attempts} runs",
     )
-    yield Watch(
+    yield AlarmSpec(
         name="LoadsStuck",
         page="loads-stuck",
         metric=own(metrics.WAIT_SECONDS, settings, statistic="Maximum", period=turn),
-        says=f"A load has waited for more than {settings.stuck_alarm} seconds",
+        description=f"A load has waited for more than {settings.stuck_alarm} seconds",
         threshold=settings.stuck_alarm,
     )
 
 
-def _silence(ingest: Ingest, settings: Settings) -> Watch:
+def _silence(ingest: Ingest, settings: Settings) -> AlarmSpec:
     """The reconciler itself: it finds what everything else missed, so its silence must not go unnoticed."""
-    return Watch(
+    return AlarmSpec(
         name="ReconcilerSilent",
         page="reconciler-silent",
         metric=ingest.reconcile.function.metric_invocations(period=Duration.minutes(4 * settings.reconcile_minutes)),
-        says="The reconciler has not run for four of its turns",
+        description="The reconciler has not run for four of its turns",
         threshold=1,
         below=True,
         silence_breaches=True,
     )
 
 
-def _money(settings: Settings) -> Iterator[Watch]:
-    yield Watch(
+def _money(settings: Settings) -> Iterator[AlarmSpec]:
+    yield AlarmSpec(
         name="BudgetNear",
         page="budget",
         metric=own(metrics.BUDGET_SHARE, settings, statistic="Maximum", period=PERIOD),
-        says=f"A dataset has spent {_BUDGET_NEAR:.0%} of its month's budget",
+        description=f"A dataset has spent {_BUDGET_NEAR:.0%} of its month's budget",
         threshold=_BUDGET_NEAR,
     )
-    yield Watch(
+    yield AlarmSpec(
         name="OverBudget",
         page="budget",
         metric=own(metrics.OVER_BUDGET, settings, statistic="Sum", period=PERIOD),
-        says="A dataset's budget is spent and its loads wait",
+        description="A dataset's budget is spent and its loads wait",
     )
     for name, metric in (("RunsDailyCost", metrics.DOLLARS), ("MartsDailyCost", metrics.MART_DOLLARS)):
-        yield Watch(
+        yield AlarmSpec(
             name=name,
             page="daily-cost",
             metric=own(metric, settings, statistic="Sum", period=Duration.days(1)),
-            says=f"A day cost more than ${settings.daily_dollars_alarm:g}",
+            description=f"A day cost more than ${settings.daily_dollars_alarm:g}",
             threshold=settings.daily_dollars_alarm,
         )
 
 
-def _promises(plan: Plan, settings: Settings) -> Iterator[Watch]:
+def _promises(plan: Plan, settings: Settings) -> Iterator[AlarmSpec]:
     """What the contract says of time: an alarm for each promise of each dataset."""
     name = "".join(word.title() for word in plan.dataset.split("_"))
     if plan.latency_seconds is not None:
-        yield Watch(
+        yield AlarmSpec(
             name=f"{name}Late",
             page="late",
             metric=own(metrics.LAG_SECONDS, settings, statistic="Maximum", period=PERIOD, dataset=plan.dataset),
-            says=f"Data of {plan.dataset} came later into its table than the {plan.latency_seconds} seconds promised",
+            description=f"Data of {plan.dataset} came later into its table than the {plan.latency_seconds} seconds promised",
             threshold=plan.latency_seconds,
         )
     if plan.frequency_seconds is not None:
-        yield Watch(
+        yield AlarmSpec(
             name=f"{name}Stale",
             page="stale",
             metric=own(
@@ -304,6 +310,6 @@ def _promises(plan: Plan, settings: Settings) -> Iterator[Watch]:
                 period=Duration.minutes(settings.reconcile_minutes),
                 dataset=plan.dataset,
             ),
-            says=f"No new data of {plan.dataset} for more than the {plan.frequency_seconds} seconds promised",
+            description=f"No new data of {plan.dataset} for more than the {plan.frequency_seconds} seconds promised",
             threshold=plan.frequency_seconds,
         )

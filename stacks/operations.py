@@ -17,7 +17,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from sluice.contract.plan import Plan
-from stacks.alarms import Watch, watches
+from stacks.alarms import AlarmSpec, alarm_specs
 from stacks.dashboard import dashboard
 from stacks.ingest import Ingest
 from stacks.maintenance import Maintenance
@@ -57,22 +57,22 @@ class Operations(Construct):
 
         rule = self._tell_of_failed_jobs(pipeline.spark.job.job_name, undelivered=ingest.undelivered)
         parts: dict[str, Any] = {"ingest": ingest, "pipeline": pipeline, "warehouse": warehouse, "settings": settings}
-        watched = watches(**parts, maintenance=maintenance, job_failed=rule, plans=plans)
-        alarms = [self._alarm(watch, settings.runbooks) for watch in watched]
+        specs = alarm_specs(**parts, maintenance=maintenance, job_failed=rule, plans=plans)
+        alarms = [self._alarm(spec, settings.runbooks) for spec in specs]
         dashboard(self, "Dashboard", **parts, alarms=alarms)
 
-    def _alarm(self, watch: Watch, runbooks: str) -> cloudwatch.Alarm:
+    def _alarm(self, spec: AlarmSpec, runbooks: str) -> cloudwatch.Alarm:
         missing = cloudwatch.TreatMissingData
         comparison = cloudwatch.ComparisonOperator
         alarm = cloudwatch.Alarm(
             self,
-            watch.name,
-            metric=watch.metric,
-            alarm_description=f"{watch.says}. What to do: {runbooks}/{watch.page}.md",
-            threshold=watch.threshold,
-            comparison_operator=comparison.LESS_THAN_THRESHOLD if watch.below else comparison.GREATER_THAN_THRESHOLD,
+            spec.name,
+            metric=spec.metric,
+            alarm_description=f"{spec.description}. What to do: {runbooks}/{spec.page}.md",
+            threshold=spec.threshold,
+            comparison_operator=comparison.LESS_THAN_THRESHOLD if spec.below else comparison.GREATER_THAN_THRESHOLD,
             evaluation_periods=1,
-            treat_missing_data=missing.BREACHING if watch.silence_breaches else missing.NOT_BREACHING,
+            treat_missing_data=missing.BREACHING if spec.silence_breaches else missing.NOT_BREACHING,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
         return alarm

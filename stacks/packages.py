@@ -47,23 +47,23 @@ _PRUNED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class Platform:
     """A Python and a platform as `uv` names them."""
 
     python: str = PYTHON
     platform: str = PLATFORM
 
 
-GLUE = Target(python="3.11", platform="x86_64-manylinux_2_28")  # Glue 5.1
+GLUE = Platform(python="3.11", platform="x86_64-manylinux_2_28")  # Glue 5.1
 _GLUE_TAGS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")  # pip takes each at its word
 
 
-def package(names: tuple[str, ...], *, lock: Path, folder: Path, target: Target) -> int:
+def package(names: tuple[str, ...], *, lock: Path, folder: Path, target: Platform) -> int:
     """Install packages with all that they need, but what is provided, into `folder`. Returns its size in bytes."""
     return install(_closure(names, lock=lock, target=target) - PROVIDED, lock=lock, folder=folder, target=target)
 
 
-def install(names: frozenset[str], *, lock: Path, folder: Path, target: Target) -> int:
+def install(names: frozenset[str], *, lock: Path, folder: Path, target: Platform) -> int:
     """Install exactly these packages, as locked, into `folder`, replacing it. Returns its size in bytes."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -100,7 +100,7 @@ def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _closure(names: tuple[str, ...], *, lock: Path, target: Target) -> frozenset[str]:
+def _closure(names: tuple[str, ...], *, lock: Path, target: Platform) -> frozenset[str]:
     """Name the packages with everything they need, at the locked versions."""
     done = _uv(
         "pip", "compile", "-", "--no-header", "--no-annotate", "--constraint", str(lock), *_for(target),
@@ -122,7 +122,7 @@ def _locked(text: str) -> Iterator[tuple[str, str]]:
         yield block.partition("==")[0], block
 
 
-def _for(target: Target) -> tuple[str, ...]:
+def _for(target: Platform) -> tuple[str, ...]:
     return ("--python-version", target.python, "--python-platform", target.platform)
 
 
@@ -144,7 +144,7 @@ def main() -> int:
             shutil.copytree(made[names], folder)
             size = size_of(folder)
         else:
-            size = package(names, lock=lock, folder=folder, target=Target())
+            size = package(names, lock=lock, folder=folder, target=Platform())
             made[names] = folder
         fits = fits and size < LIMIT_MIB << 20
         print(f"{stage:10} {size / (1 << 20):6.1f} MiB of {LIMIT_MIB}  {', '.join(names)}")

@@ -13,7 +13,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from sluice.stages.maintain import Keeping, Target, Workshop, maintain, targets
+from sluice.stages.maintain import MaintenanceContext, MaintenanceTarget, Retention, maintain, targets
 from sluice.stages.plans import read_plans
 from sluice.stages.refresh import read_marts
 from sluice.stages.services import services, utc_now
@@ -24,7 +24,7 @@ logger = Logger()
 
 
 @cache
-def tables() -> Sequence[Target]:
+def tables() -> Sequence[MaintenanceTarget]:
     """List the tables of this deployment."""
     here = Path(__file__).parent
     marts = [mart.name for mart in read_marts(here / "marts") if mart.materialized != "view"]
@@ -44,7 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     ):
         done = maintain(
             target,
-            Workshop(
+            MaintenanceContext(
                 catalog=at.catalog,
                 s3=at.s3,
                 ledger=at.ledger,
@@ -52,7 +52,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
                 lake_bucket=at.settings.lake_bucket,
                 scratch=Path(scratch),
                 limits=at.settings.limits(),
-                keeping=Keeping(
+                retention=Retention(
                     snapshots=timedelta(days=at.settings.snapshot_days), orphans=timedelta(days=at.settings.orphan_days)
                 ),
                 now=now,

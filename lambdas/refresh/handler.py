@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sluice.metrics import MART_DOLLARS
 from sluice.prices import Usage, billed_bytes, total
 from sluice.stages.logs import stage_logger
-from sluice.stages.refresh import Warehouse, order, prepare, read_marts, swap
+from sluice.stages.refresh import MartContext, order, prepare, read_marts, swap
 from sluice.stages.services import services, utc_now
 from sluice.stages.spending import spent_in_month
 from sluice.stages.telemetry import emit
@@ -22,10 +22,10 @@ logger = stage_logger()
 
 
 @cache
-def warehouse() -> Warehouse:
+def warehouse() -> MartContext:
     """Make the clients of this process when the first event arrives."""
     at = services("lake_bucket", "database", "ledger_table")
-    return Warehouse(
+    return MartContext(
         marts=read_marts(Path(__file__).parent / "marts"),
         catalog=at.catalog,
         s3=at.s3,

@@ -17,7 +17,7 @@ from sluice.cli.target import LEASE_SECONDS, Target
 
 if TYPE_CHECKING:
     from sluice.contract.plan import Plan
-    from sluice.stages.doctor import Diagnosis, Surgery
+    from sluice.stages.doctor import Diagnosis, DoctorContext
 
 _COLUMNS = ("", "what was looked at", "count", "which", "what to do")
 _PAUSE_SECONDS = 1.0
@@ -40,14 +40,14 @@ def doctor(
         target = Target.from_environment(os.environ)
         chosen = [plans[name] for name in ([dataset] if dataset else sorted(plans))]
         with working("Looking") as progress:
-            found = list(_examined(chosen, target, progress))
+            found = list(_diagnoses(chosen, target, progress))
             if mend and not all(one.holds for one in found):
                 for plan, one in zip(chosen, found, strict=True):
                     if not one.holds:
                         progress(f"Mending {plan.dataset}")
                         _mend(plan, one, target)
                 _wait(chosen, target, deadline=time.monotonic() + timeout, progress=progress)
-                found = list(_examined(chosen, target, progress))
+                found = list(_diagnoses(chosen, target, progress))
         well = all(one.holds for one in found)
         if as_json:
             emit({"ok": well, "datasets": [_document(one) for one in found]})
@@ -58,20 +58,20 @@ def doctor(
             raise typer.Exit(Exit.DATA)
 
 
-def _examined(plans: list[Plan], target: Target, progress: Callable[[str], None]) -> Iterator[Diagnosis]:
+def _diagnoses(plans: list[Plan], target: Target, progress: Callable[[str], None]) -> Iterator[Diagnosis]:
     from sluice.stages.doctor import examine  # noqa: PLC0415
 
-    surgery = _surgery(target)
+    context = _context(target)
     for plan in plans:
         progress(f"Looking at {plan.dataset}")
-        yield examine(plan, surgery)
+        yield examine(plan, context)
 
 
-def _surgery(target: Target) -> Surgery:
-    from sluice.stages.doctor import Surgery  # noqa: PLC0415
+def _context(target: Target) -> DoctorContext:
+    from sluice.stages.doctor import DoctorContext  # noqa: PLC0415
     from sluice.stages.services import utc_now  # noqa: PLC0415
 
-    return Surgery(
+    return DoctorContext(
         s3=target.client("s3"),
         catalog=target.catalog(),
         ledger=target.ledger(),

@@ -30,7 +30,7 @@ def replay(  # noqa: PLR0917  (a command line has options; nobody calls it by po
     as_json: AsJson = False,
 ) -> None:
     """Load objects once more, through the ordinary run: nothing is doubled, and rows of what they replace go."""
-    from sluice.stages.replay import Selection, select  # noqa: PLC0415  (the SDK)
+    from sluice.stages.replay import LoadFilter, select  # noqa: PLC0415  (the SDK)
     from sluice.stages.replay import replay as reopen  # noqa: PLC0415
 
     with answering(as_json=as_json):
@@ -44,7 +44,7 @@ def replay(  # noqa: PLR0917  (a command line has options; nobody calls it by po
                     f"{name} {value} is no time.", how="Write 2024-02-29 or 2024-02-29T12:00:00, in UTC."
                 )
         target = Target.from_environment(os.environ)
-        selection = Selection(keys=key or (), run_id=run, since=since, until=until, state=state)
+        selection = LoadFilter(keys=key or (), run_id=run, since=since, until=until, state=state)
         loads = select(target.ledger().loads(dataset), selection)
         listed = [
             (load.key, load.version_id, load.state, load.registered, load.run_id, load.reason)

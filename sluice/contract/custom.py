@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from open_data_contract_standard.model import CustomProperty
 
 from sluice.contract.document import Document
-from sluice.contract.model import Source
+from sluice.contract.model import Position
 
 PROPERTY = "sluice"
 SPELLING_OPTIONS = frozenset({"decimalSeparator", "thousandsSeparator", "trueTexts", "falseTexts"})
@@ -44,7 +44,7 @@ class Custom:
     document: Document
     path: str
 
-    def source(self, name: str) -> Source:
+    def source(self, name: str) -> Position:
         """Where the option stands."""
         return self.document.at(f"{self.path}.{name}" if self.path else "")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from sluice.contract.model import Source
+from sluice.contract.model import Position
 
 MAX_CHARACTERS = 4 << 20
 MAX_DEPTH = 64
@@ -28,18 +28,18 @@ class Document:
     value: Any
     lines: dict[str, int]
 
-    def at(self, path: str) -> Source:
+    def at(self, path: str) -> Position:
         """The place of `path`, or of the nearest part around it that exists."""
         around = path
         while around and around not in self.lines:
             around = around[: max(around.rfind("."), around.rfind("["), 0)]
-        return Source(self.file, path, self.lines.get(around, 0))
+        return Position(self.file, path, self.lines.get(around, 0))
 
 
 def read_document(text: str, *, file: str) -> Document:
     """Parse `text`. Raises ContractError with the line of whatever is wrong."""
     if len(text) > MAX_CHARACTERS:
-        raise Source(file).error(f"the file has more than {MAX_CHARACTERS} characters", "split it by dataset")
+        raise Position(file).error(f"the file has more than {MAX_CHARACTERS} characters", "split it by dataset")
     try:
         loader = _Loader(text, file)
         root = loader.get_single_node()
@@ -49,11 +49,11 @@ def read_document(text: str, *, file: str) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         problem = " ".join(part for part in (error.context, error.problem) if part)
-        raise Source(file, "", line).error(f"not valid YAML: {problem}", "mend the syntax on this line") from error
+        raise Position(file, "", line).error(f"not valid YAML: {problem}", "mend the syntax on this line") from error
     except (yaml.YAMLError, ValueError) as error:
-        raise Source(file).error(f"not valid YAML: {error}", "write plain UTF-8 YAML") from error
+        raise Position(file).error(f"not valid YAML: {error}", "write plain UTF-8 YAML") from error
     if not isinstance(value, dict):
-        raise Source(file).error("the file holds no mapping", "write an Open Data Contract Standard v3 document")
+        raise Position(file).error("the file holds no mapping", "write an Open Data Contract Standard v3 document")
     return Document(file, value, lines)
 
 
@@ -69,7 +69,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        source = Source(self._file, "", event.start_mark.line + 1)
+        source = Position(self._file, "", event.start_mark.line + 1)
         if isinstance(event, yaml.AliasEvent):
             raise source.error(f"the YAML alias *{event.anchor} is not allowed", "write the value out")
         self._depth += 1
@@ -102,7 +102,7 @@ def _walk(node: yaml.Node | None, path: str, lines: dict[str, int], file: str) -
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
-            source = Source(file, path, key.start_mark.line + 1)
+            source = Position(file, path, key.start_mark.line + 1)
             if not isinstance(key, yaml.ScalarNode) or key.tag.endswith(":merge"):
                 raise source.error("a key must be a plain word", "write `name: value`")
             if key.value in seen:

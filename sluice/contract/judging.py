@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sluice.contract.model import Check, Dataset
+from sluice.contract.model import Dataset, QualityCheck
 from sluice.contract.plan import ObjectCheck, Unique
 from sluice.contract.queries import checked_query
 from sluice.contract.rules import ROW_METRICS, check_rule
@@ -51,18 +51,18 @@ def object_checks(dataset: Dataset, kinds: Mapping[str, str]) -> Iterator[Object
         )
 
 
-def _checks(dataset: Dataset) -> tuple[Check, ...]:
+def _checks(dataset: Dataset) -> tuple[QualityCheck, ...]:
     return (*dataset.checks, *(check for item in dataset.properties for check in item.checks))
 
 
-def _must_exist(check: Check, dataset: Dataset) -> None:
+def _must_exist(check: QualityCheck, dataset: Dataset) -> None:
     names = {item.name for item in dataset.properties}
     for name in check.columns:
         if name not in names:
             raise check.source.error(f"duplicateValues names the property {name!r}", "name properties of the object")
 
 
-def _sql(check: Check, dataset: Dataset, kinds: Mapping[str, str]) -> str:
+def _sql(check: QualityCheck, dataset: Dataset, kinds: Mapping[str, str]) -> str:
     if check.kind in ROW_METRICS:
         item = next(item for item in dataset.properties if item.name == check.column)
         return check_rule(item, kinds[item.name], check).predicate

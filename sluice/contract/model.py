@@ -15,7 +15,7 @@ Scalar = str | int | bool | Decimal
 
 
 @dataclass(frozen=True)
-class Source:
+class Position:
     """Where a part of the contract stands: its file, its path in the file, its line."""
 
     file: str
@@ -87,7 +87,7 @@ class Limit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class QualityCheck:
     """A quality check of a property, or of the whole object where `column` is None."""
 
     kind: str  # a metric of the standard's library, or sql
@@ -99,7 +99,7 @@ class Check:
     name: str | None = None
     severity: Severity = "reject"
     column: str | None = None
-    source: Source
+    source: Position
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ class Reference:
     columns: tuple[str, ...]
     dataset: str
     to: tuple[str, ...]
-    source: Source
+    source: Position
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,14 +129,14 @@ class Property:
     partition_position: int | None = None
     partition_transform: str = "identity"
     enum: tuple[Scalar, ...] = ()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[QualityCheck, ...] = ()
     spelling: Spelling = field(default_factory=Spelling)
     members: tuple[Property, ...] = ()  # of an object
     items: Property | None = None  # of an array
     protect: Protect = ""
     references: tuple[Reference, ...] = ()
     derived: str | None = None  # transformLogic: a DuckDB expression over the other columns
-    source: Source
+    source: Position
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +157,8 @@ class Dataset:
     reading: Reading = field(default_factory=Reading)
     extra_column: str | None = None  # the property that takes what the contract does not name
     properties: tuple[Property, ...] = ()
-    checks: tuple[Check, ...] = ()  # of the whole object
+    checks: tuple[QualityCheck, ...] = ()  # of the whole object
     references: tuple[Reference, ...] = ()  # relationships of the whole object
     condition: str | None = None  # of a transform: rows on which it is not true are rejects
-    condition_source: Source | None = None
-    source: Source
+    condition_source: Position | None = None
+    source: Position

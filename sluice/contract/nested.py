@@ -84,7 +84,7 @@ class _Node:
     def keys(self) -> str:
         return f"json_keys({self._place})"
 
-    def says(self, words: str) -> str:
+    def reason(self, words: str) -> str:
         """SQL of a reason: the path and what is expected there. `words` is SQL."""
         return f"concat({', '.join(self.path)}, ': ', {words})"
 
@@ -124,7 +124,7 @@ class _Writer:
         wrong = f"{literal(f'expected {expected}, got ')} || {_shown(node)}"
         return (
             f"CASE WHEN {node.kind} IN ('OBJECT', 'ARRAY') OR ({node.text} IS NOT NULL AND ({cast}) IS NULL)"
-            f" THEN {node.says(wrong)} END"
+            f" THEN {node.reason(wrong)} END"
         )
 
     def _object_fault(self, node: _Node, item: Property) -> str:
@@ -133,11 +133,11 @@ class _Writer:
         unknown = f"list_filter({node.keys}, lambda {key}: {key} NOT IN ({names}))"
         faults = ", ".join(self.fault(node.member(member), member) for member in item.members)
         words = f"concat('expected the members of the contract, got ', {unknown}[1][:{_SHOWN}], ', too')"
-        strange = f" WHEN len({unknown}) > 0 THEN {node.says(words)}"
+        strange = f" WHEN len({unknown}) > 0 THEN {node.reason(words)}"
         return (
-            f"CASE WHEN {_is_not(node, 'OBJECT')} THEN {node.says(_mismatch('an object', node))}"
+            f"CASE WHEN {_is_not(node, 'OBJECT')} THEN {node.reason(_mismatch('an object', node))}"
             f" WHEN len({node.keys}) > len(list_distinct({node.keys}))"
-            f" THEN {node.says(literal('expected each member once, got one again'))}"
+            f" THEN {node.reason(literal('expected each member once, got one again'))}"
             f"{'' if self._ignore_unknown else strange} WHEN {node.kind} = 'OBJECT' THEN coalesce({faults}, NULL) END"
         )
 
@@ -146,7 +146,7 @@ class _Writer:
         element = _Node(f"e{number}", "", (*node.path, "'['", f"i{number} - 1", "']'"))
         each = f"list_transform({node.elements}, lambda e{number}, i{number}: {self.fault(element, item)})"
         return (
-            f"CASE WHEN {_is_not(node, 'ARRAY')} THEN {node.says(_mismatch('an array', node))}"
+            f"CASE WHEN {_is_not(node, 'ARRAY')} THEN {node.reason(_mismatch('an array', node))}"
             f" WHEN {node.kind} = 'ARRAY' THEN list_filter({each}, lambda f{number}: f{number} IS NOT NULL)[1] END"
         )
 

@@ -19,7 +19,7 @@ from open_data_contract_standard.model import OpenDataContractStandard, SchemaOb
 
 from sluice.contract.custom import COLUMN_OPTIONS, OBJECT_OPTIONS, PROPERTY, read_custom
 from sluice.contract.document import Document, read_document
-from sluice.contract.model import Dataset, Options, Property, Source, Spelling
+from sluice.contract.model import Dataset, Options, Position, Property, Spelling
 from sluice.contract.plan import Protect
 from sluice.contract.protection import read_classes, read_protection
 from sluice.contract.quality import read_checks
@@ -186,7 +186,7 @@ def _options(document: Document, options: dict[str, Any] | None, path: str) -> O
     return Options(**found)
 
 
-def _check_kind(source: Source, name: str, value: Any) -> None:
+def _check_kind(source: Position, name: str, value: Any) -> None:
     """Refuse what the standard's model leaves open; numbers are checked where their columns' types are known."""
     if value is None:
         return

@@ -13,7 +13,7 @@ from typing import Any
 from open_data_contract_standard.model import DataQuality
 
 from sluice.contract.document import Document
-from sluice.contract.model import Check, Limit, Scalar, Source
+from sluice.contract.model import Limit, Position, QualityCheck, Scalar
 from sluice.contract.plan import Severity
 
 SEVERITIES: dict[str, Severity] = {
@@ -38,7 +38,7 @@ _V3_0 = {"duplicateCount": "duplicateValues"}  # the words of v3.0 for the metri
 
 def read_checks(
     quality: Sequence[DataQuality] | None, *, document: Document, path: str, column: str | None
-) -> tuple[Check, ...]:
+) -> tuple[QualityCheck, ...]:
     """The checks on one property, or on the whole object where `column` is None.
 
     Checks of type `text` are for people and have no effect.
@@ -50,7 +50,7 @@ def read_checks(
     )
 
 
-def _read_check(item: DataQuality, here: Source, column: str | None) -> Check:
+def _read_check(item: DataQuality, here: Position, column: str | None) -> QualityCheck:
     severity = SEVERITIES.get((item.severity or "error").lower())
     if severity is None:
         raise here.error(f"severity is {item.severity!r}", f"write one of {', '.join(SEVERITIES)}")
@@ -65,16 +65,16 @@ def _read_check(item: DataQuality, here: Source, column: str | None) -> Check:
             )
 
 
-def _sql(item: DataQuality, here: Source, severity: Severity, column: str | None) -> Check:
+def _sql(item: DataQuality, here: Position, severity: Severity, column: str | None) -> QualityCheck:
     if not item.query:
         raise here.error("a check of type sql without a query", "write `query: SELECT count(*) FROM ${object}`")
     limit = _limit(item, here, percent=False)
-    return Check(
+    return QualityCheck(
         kind="sql", query=item.query, limit=limit, name=item.name, severity=severity, column=column, source=here
     )
 
 
-def _library(item: DataQuality, here: Source, severity: Severity, column: str | None) -> Check:
+def _library(item: DataQuality, here: Position, severity: Severity, column: str | None) -> QualityCheck:
     metric = _V3_0.get(item.metric or item.rule or "", item.metric or item.rule or "")
     if metric not in _ARGUMENTS:
         raise here.error(f"the metric {metric!r} is not known", f"use one of {', '.join(_ARGUMENTS)}, or type sql")
@@ -88,7 +88,7 @@ def _library(item: DataQuality, here: Source, severity: Severity, column: str | 
     if item.unit not in {None, "rows", "percent"} or (metric == "rowCount" and item.unit == "percent"):
         raise here.error(f"{metric} in {item.unit}", "write unit rows or percent (rowCount: rows)")
     values, pattern, columns = _arguments(metric, arguments, here, column)
-    return Check(
+    return QualityCheck(
         kind=metric,
         values=values,
         pattern=pattern,
@@ -102,7 +102,7 @@ def _library(item: DataQuality, here: Source, severity: Severity, column: str | 
 
 
 def _arguments(
-    metric: str, arguments: dict[str, Any], here: Source, column: str | None
+    metric: str, arguments: dict[str, Any], here: Position, column: str | None
 ) -> tuple[tuple[Scalar, ...], str | None, tuple[str, ...]]:
     """Values, pattern and columns of a library check."""
     if metric == "duplicateValues":
@@ -125,7 +125,7 @@ def _arguments(
     return values, None, ()
 
 
-def _limit(item: DataQuality, here: Source, *, percent: bool) -> Limit:
+def _limit(item: DataQuality, here: Position, *, percent: bool) -> Limit:
     said = [name for name in _NUMBERS if getattr(item, name) is not None]
     if len(said) != 1:
         raise here.error(f"a check with {len(said)} comparisons", f"write one of {', '.join(_NUMBERS)}")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from sluice.contract.model import Check, Property, Scalar
+from sluice.contract.model import Property, QualityCheck, Scalar
 from sluice.contract.patterns import check_pattern
 from sluice.contract.plan import Rule
 from sluice.contract.sql import literal, quote
@@ -133,7 +133,7 @@ def _format(item: Property, kind: str) -> Iterator[Rule]:
         yield _rule(item, "format", f"{{column}} BETWEEN {held[0]} AND {held[1]}", f"{form}, {held[0]} to {held[1]}")
 
 
-def check_rule(item: Property, kind: str, check: Check) -> Rule:
+def check_rule(item: Property, kind: str, check: QualityCheck) -> Rule:
     """The rule that a row breaks if a metric counts it. Raises ContractError where it cannot apply."""
     match check.kind:
         case "nullValues":

@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from sluice.contract.derive import MAX_LENGTH, checked_expression
-from sluice.contract.model import Dataset, Property, Source
+from sluice.contract.model import Dataset, Position, Property
 from sluice.contract.plan import Rule
 from sluice.contract.queries import SOURCE
 
@@ -29,12 +29,12 @@ class Selection:
     taken: frozenset[str]
     everything: bool  # it says *
     condition: str | None
-    source: Source
+    source: Position
 
 
 def read_selection(text: str, *, file: str) -> Selection:
     """Read a transform. Raises ContractError for what could lose, double or mix rows, and for what is no SELECT."""
-    source = Source(file)
+    source = Position(file)
     try:
         return _taken_apart(_one_select(text), source)
     except ValueError as error:
@@ -113,7 +113,7 @@ def _one_select(text: str) -> exp.Select:
     return tree
 
 
-def _taken_apart(tree: exp.Select, source: Source) -> Selection:
+def _taken_apart(tree: exp.Select, source: Position) -> Selection:
     computed: dict[str, str] = {}
     taken: set[str] = set()
     everything = False

@@ -32,7 +32,7 @@ _CORES_OF_A_WORKER = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
+class PartSizes:
     """How work is cut, in bytes of raw objects."""
 
     part: int = 64 << 20  # one task reads at most about this much of an object that can be cut
@@ -48,7 +48,7 @@ def transform(
     connect: Callable[[], S3Client],
     raw_bucket: str,
     limits: Limits,
-    sizes: Sizes,
+    sizes: PartSizes,
     timer: Callable[[], float],
     salt_of: SaltOf = no_salt,
 ) -> GroupResult:

@@ -35,7 +35,7 @@ _FOLDER = "compact-"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
+class FileSizes:
     """What is small, and what to make of it. Bytes are compressed bytes."""
 
     small: int = 32 << 20  # a file below it is worth a merger
@@ -60,7 +60,7 @@ class Compacted:
     uri: str
 
 
-def bins(table: Table, *, order: str, sizes: Sizes) -> Sequence[Bin]:
+def bins(table: Table, *, order: str, sizes: FileSizes) -> Sequence[Bin]:
     """Choose what to merge: neighbours in the column `order`, so that the bounds of new files meet rarely.
 
     Raises ContractError where somebody else has written row-level deletes.

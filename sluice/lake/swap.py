@@ -41,7 +41,7 @@ Verdict = Literal["due", "done", "superseded"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class SourceTable:
     """A table as a refresh read it. `fence` grows with the table's content; 0 where the table keeps none."""
 
     snapshot: int
@@ -55,11 +55,11 @@ class Refresh:
     mart: str
     token: str
     definition: str
-    sources: Mapping[str, Source]
+    sources: Mapping[str, SourceTable]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class Constraint:
     """A promise about the rows: `not_null` of each column, or `unique` of the columns together."""
 
     rule: Literal["not_null", "unique"]
@@ -78,14 +78,14 @@ class _ReshapedError(Exception):
     """The mart got another shape since it was looked at."""
 
 
-def stand(catalog: GlueCatalog, identifier: tuple[str, str]) -> Source | None:
+def stand(catalog: GlueCatalog, identifier: tuple[str, str]) -> SourceTable | None:
     """Return how a table stands now; None while it is not there or holds no snapshot."""
     try:
         table = catalog.load_table(identifier)
     except NoSuchTableError:
         return None
     snapshot = table.current_snapshot()
-    return Source(snapshot=snapshot.snapshot_id, fence=int(table.properties.get(FENCE, 0))) if snapshot else None
+    return SourceTable(snapshot=snapshot.snapshot_id, fence=int(table.properties.get(FENCE, 0))) if snapshot else None
 
 
 def properties_of(catalog: GlueCatalog, identifier: tuple[str, str]) -> Mapping[str, str]:
@@ -96,7 +96,7 @@ def properties_of(catalog: GlueCatalog, identifier: tuple[str, str]) -> Mapping[
         return {}
 
 
-def is_current(properties: Mapping[str, str], definition: str, sources: Mapping[str, Source]) -> bool:
+def is_current(properties: Mapping[str, str], definition: str, sources: Mapping[str, SourceTable]) -> bool:
     """Tell whether a mart with these properties holds what these sources and this definition give."""
     known = _sources(properties)
     return properties.get(DEFINITION) == definition and all(
@@ -120,7 +120,7 @@ def swap(
     database: str,
     temporary: str,
     refresh: Refresh,
-    checks: Sequence[Check],
+    checks: Sequence[Constraint],
     sleep: Callable[[float], None],
 ) -> Verdict:
     """Make the rows of `temporary` the mart's, exactly once, unless a newer refresh has been there.
@@ -159,7 +159,7 @@ def forget(catalog: GlueCatalog, *, database: str, temporary: str) -> None:
         return
 
 
-def check(table: Table, checks: Sequence[Check]) -> None:
+def check(table: Table, checks: Sequence[Constraint]) -> None:
     """Hold the rows against the promises, reading no more than their columns. Raises BrokenPromiseError."""
     for promise in checks:
         named = f"{promise.rule}({', '.join(promise.columns)})"
@@ -219,8 +219,8 @@ def _marks(mart: Table | None, refresh: Refresh) -> Mapping[str, str]:
     }
 
 
-def _sources(properties: Mapping[str, str]) -> Mapping[str, Source]:
-    return {name: Source(**source) for name, source in json.loads(properties.get(SOURCES, "{}")).items()}
+def _sources(properties: Mapping[str, str]) -> Mapping[str, SourceTable]:
+    return {name: SourceTable(**source) for name, source in json.loads(properties.get(SOURCES, "{}")).items()}
 
 
 def _entry(catalog: GlueCatalog, identifier: tuple[str, ...]) -> Mapping[str, Any] | None:

@@ -48,7 +48,7 @@ from sluice.local.seams import (
     sqs_queues,
     stepfunctions,
 )
-from sluice.local.services import Services
+from sluice.local.services import ComputeServices
 from sluice.local.workers import Invocation
 from sluice.prices import Usage, billed_bytes, billed_dpu_seconds
 
@@ -143,7 +143,7 @@ class LocalCloud:
         if self.guard:
             self.gateway.authorize, self.gateway.missing = self._authorize, self.guard.missing
         self.pump = Pump(self.principals, pace=self.pace, chaos=self._chaos)
-        self.services = Services(self.principals, self.pump, folder=folder, may=self._may)
+        self.services = ComputeServices(self.principals, self.pump, folder=folder, may=self._may)
         self._install_seams()
         self.gateway.start()
         self.deployment: Deployment = deploy(

@@ -14,7 +14,7 @@ from sluice.local.principals import Principals
 from sluice.local.pump import Pump
 from sluice.local.resources.compute import code_folder
 from sluice.local.results import as_csv, as_text
-from sluice.local.seams.athena_queries import Outcome, Query
+from sluice.local.seams.athena_queries import Query, QueryOutcome
 from sluice.local.seams.lambda_workers import Answer
 from sluice.local.workers import Function, LambdaWorkers
 
@@ -29,7 +29,7 @@ _KEPT_BYTES = 256 << 20  # of one caller's scans
 May = Callable[[str, Sequence[Need]], str | None]
 
 
-class Services:
+class ComputeServices:
     """Lambda functions, Glue jobs and Athena queries of one cloud."""
 
     def __init__(self, principals: Principals, pump: Pump, *, folder: Path, may: May) -> None:
@@ -117,7 +117,7 @@ class Services:
 
     # -- Athena
 
-    def start_query(self, query: Query, finish: Callable[[Outcome], None]) -> None:
+    def start_query(self, query: Query, finish: Callable[[QueryOutcome], None]) -> None:
         """Begin a query on DuckDB."""
 
         def work() -> None:
@@ -125,13 +125,13 @@ class Services:
                 outcome = self._answer(query)
             except Exception as error:  # noqa: BLE001  (whatever it is, the query fails with it)
                 refused = type(error).__name__ == "AthenaError"  # not imported yet if importing it failed
-                outcome = Outcome(error=str(error) if refused else f"GENERIC_INTERNAL_ERROR: {error!r}")
+                outcome = QueryOutcome(error=str(error) if refused else f"GENERIC_INTERNAL_ERROR: {error!r}")
             self.scanned.append(outcome.scanned)
             finish(outcome)
 
         self._beside("queries", work)
 
-    def _answer(self, query: Query) -> Outcome:
+    def _answer(self, query: Query) -> QueryOutcome:
         from sluice.local.athena import Scans, execute  # noqa: PLC0415  (DuckDB and sqlglot: not before they are needed)
 
         known = self._principals.given(query.access_key)  # Athena reads and writes as whoever asks
@@ -154,7 +154,7 @@ class Services:
         if query.output:
             body = as_csv([name for name, _ in result.columns], rows) if result.columns else b""
             s3.put_object(Bucket=bucket, Key=key, Body=body)
-        return Outcome(columns=result.columns, rows=rows, statement=result.statement, scanned=result.scanned)
+        return QueryOutcome(columns=result.columns, rows=rows, statement=result.statement, scanned=result.scanned)
 
     def _beside(self, counter: str, work: Callable[[], None]) -> None:
         """Run in a thread of its own, counted while it lasts."""

@@ -14,7 +14,7 @@ from sluice.lake.versions import KeyHistory, list_keys, list_prefix
 from sluice.ledger.model import Load, Run, Settlement
 from sluice.ledger.table import Ledger
 from sluice.stages.budget import is_stopped
-from sluice.stages.environment import Settings
+from sluice.stages.environment import StageSettings
 from sluice.stages.ingest import is_data_key
 from sluice.stages.judge import choose, counting_versions, judge, pack
 from sluice.stages.manifest import Claim, ClaimedLoad, Group
@@ -34,7 +34,7 @@ def claim(
     plan: Plan,
     s3: S3Client,
     ledger: Ledger,
-    settings: Settings,
+    settings: StageSettings,
     ensure_tables: Callable[[Plan], FieldIds],
     now: datetime,
 ) -> Claim:

@@ -72,7 +72,7 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surgery:
+class DoctorContext:
     """The parts of AWS that are looked at."""
 
     s3: S3Client
@@ -88,7 +88,7 @@ class Surgery:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Patient:
+class _DatasetState:
     """One dataset as bucket, ledger and catalog have it."""
 
     plan: Plan
@@ -107,14 +107,14 @@ class _Patient:
         return self.loads.get(load_id(self.raw_bucket, version.key, version.version_id))
 
 
-def examine(plan: Plan, at: Surgery) -> Diagnosis:
+def examine(plan: Plan, at: DoctorContext) -> Diagnosis:
     """Look at everything of one dataset. What is under way looks like a difference: look again when it is done."""
     listed = list_prefix(at.s3, bucket=at.raw_bucket, prefix=f"{plan.dataset}/")
     histories = {history.key: history for history in listed if is_data_key(history.key)}
     curated, rejects = (_table(at, name) for name in (plan.dataset, plan.rejects_table))
     unreadable = [finding for table in (curated, rejects) if table is not None for finding in _files(table, at)]
     readable = all(finding.holds for finding in unreadable)
-    patient = _Patient(
+    state = _DatasetState(
         plan=plan,
         raw_bucket=at.raw_bucket,
         histories=histories,
@@ -130,21 +130,19 @@ def examine(plan: Plan, at: Surgery) -> Diagnosis:
     return Diagnosis(
         dataset=plan.dataset,
         findings=(
-            *_loads(patient, at),
-            *_lease(patient, at),
-            *_rows(patient),
-            *_accounts(patient),
-            *_contract(patient),
+            *_loads(state, at),
+            *_lease(state, at),
+            *_rows(state),
+            *_accounts(state),
+            *_contract(state),
             *unreadable,
         ),
     )
 
 
-def _loads(patient: _Patient, at: Surgery) -> Iterator[Finding]:
-    keys = {key.key: key for key in at.ledger.objects(patient.plan.dataset)}
-    found = list(
-        differences(patient.plan, patient.counting, patient.loads, keys, raw_bucket=patient.raw_bucket, now=at.now)
-    )
+def _loads(state: _DatasetState, at: DoctorContext) -> Iterator[Finding]:
+    keys = {key.key: key for key in at.ledger.objects(state.plan.dataset)}
+    found = list(differences(state.plan, state.counting, state.loads, keys, raw_bucket=state.raw_bucket, now=at.now))
     for kind, check in (
         ("missing", "every version that counts has a load"),
         ("passed_over", "the ledger says that the table shows every version that counts"),
@@ -153,7 +151,7 @@ def _loads(patient: _Patient, at: Surgery) -> Iterator[Finding]:
         loads = [load for finding, load in found if finding == kind]
         # `reconcile` opens these itself.
         yield Finding(check=check, count=len(loads), samples=_some(f"{load.key} {load.version_id}" for load in loads))
-    waiting = [load for load in patient.loads.values() if load.load_id in patient.waiting]
+    waiting = [load for load in state.loads.values() if load.load_id in state.waiting]
     overdue = [load for load in waiting if is_overdue(load, now=at.now, seconds=at.overdue_seconds)]
     yield Finding(
         check="no load has waited for longer than a run lasts",
@@ -167,22 +165,22 @@ def _loads(patient: _Patient, at: Surgery) -> Iterator[Finding]:
         samples=_some(load.key for load in waiting),
         is_error=False,
     )
-    parked = [load for load in patient.loads.values() if load.state == "PARKED"]
+    parked = [load for load in state.loads.values() if load.state == "PARKED"]
     yield Finding(
         check="no load was given up",
         count=len(parked),
         samples=_some(f"{load.key}: {load.reason}" for load in parked),
-        remedy=f"mend the cause, then `sluice replay {patient.plan.dataset} --state PARKED`",
+        remedy=f"mend the cause, then `sluice replay {state.plan.dataset} --state PARKED`",
     )
 
 
-def _lease(patient: _Patient, at: Surgery) -> Iterator[Finding]:
-    lease = patient.lease
+def _lease(state: _DatasetState, at: DoctorContext) -> Iterator[Finding]:
+    lease = state.lease
     dead = lease.run_id is not None and is_dead(lease, states=at.states, state_machine=at.state_machine)
     yield Finding(
         check="whoever holds the lease is alive", count=int(dead), samples=(lease.run_id or "",) if dead else ()
     )
-    properties = [table.properties if table is not None else {} for table in (patient.curated, patient.rejects)]
+    properties = [table.properties if table is not None else {} for table in (state.curated, state.rejects)]
     ahead = standing(*properties).fence
     yield Finding(
         check="the ledger knows of every run that the tables know of",
@@ -191,35 +189,35 @@ def _lease(patient: _Patient, at: Surgery) -> Iterator[Finding]:
     )
 
 
-def _rows(patient: _Patient) -> Iterator[Finding]:
+def _rows(state: _DatasetState) -> Iterator[Finding]:
     """Rows whose version does not count, and versions that count and are not there."""
-    if patient.plan.mode == "merge":
-        counting = {(v.key, v.version_id) for history in patient.histories.values() for v in history.versions}
+    if state.plan.mode == "merge":
+        counting = {(v.key, v.version_id) for history in state.histories.values() for v in history.versions}
     else:
-        counting = {(version.key, version.version_id) for version in patient.counting}
-    stray = [origin for origin in patient.rows if (origin.key, origin.version_id) not in counting]
-    under_way = {patient.loads[name].key for name in patient.waiting if name in patient.loads}
+        counting = {(version.key, version.version_id) for version in state.counting}
+    stray = [origin for origin in state.rows if (origin.key, origin.version_id) not in counting]
+    under_way = {state.loads[name].key for name in state.waiting if name in state.loads}
     stray = [origin for origin in stray if origin.key not in under_way]
     yield Finding(
         check="every row comes from a version that counts",
-        count=sum(patient.rows[origin] for origin in stray),
-        samples=_some(f"{origin.key} {origin.version_id}: {patient.rows[origin]} rows" for origin in sorted(stray)),
-        loads=() if patient.plan.mode == "merge" else _loads_of(patient, {origin.key for origin in stray}),
-        remedy=f"`sluice backfill {patient.plan.dataset}`" if patient.plan.mode == "merge" else "",
+        count=sum(state.rows[origin] for origin in stray),
+        samples=_some(f"{origin.key} {origin.version_id}: {state.rows[origin]} rows" for origin in sorted(stray)),
+        loads=() if state.plan.mode == "merge" else _loads_of(state, {origin.key for origin in stray}),
+        remedy=f"`sluice backfill {state.plan.dataset}`" if state.plan.mode == "merge" else "",
     )
 
 
-def _accounts(patient: _Patient) -> Iterator[Finding]:
+def _accounts(state: _DatasetState) -> Iterator[Finding]:
     """Rows and rejects of each load against its account. In `merge` rows leave when newer ones of their keys come."""
-    by_load, rejects_by_load = _by_load(patient.rows), _by_load(patient.rejected)
+    by_load, rejects_by_load = _by_load(state.rows), _by_load(state.rejected)
     wrong: list[tuple[Load, str]] = []
-    for version in patient.counting:
-        load = patient.load_of(version)
+    for version in state.counting:
+        load = state.load_of(version)
         if load is None or load.state != "DONE":
             continue
         there, rejects = by_load.get(load.load_id, 0), rejects_by_load.get(load.load_id, 0)
         counts = load.counts
-        if (there != counts.rows_accepted) if patient.plan.mode != "merge" else (there > counts.rows_accepted):
+        if (there != counts.rows_accepted) if state.plan.mode != "merge" else (there > counts.rows_accepted):
             wrong.append((load, f"{load.key}: {there} rows, {counts.rows_accepted} accepted"))
         elif rejects > counts.rows_rejected:  # fewer where rejects were closed
             wrong.append((load, f"{load.key}: {rejects} rejects, {counts.rows_rejected} rejected"))
@@ -231,8 +229,8 @@ def _accounts(patient: _Patient) -> Iterator[Finding]:
     )
 
 
-def _contract(patient: _Patient) -> Iterator[Finding]:
-    plan, table = patient.plan, patient.curated
+def _contract(state: _DatasetState) -> Iterator[Finding]:
+    plan, table = state.plan, state.curated
     names = set(table.schema().column_names) if table is not None else set()
     lacking = [column.name for column in plan.columns if table is not None and column.name not in names]
     yield Finding(
@@ -243,7 +241,7 @@ def _contract(patient: _Patient) -> Iterator[Finding]:
         is_error=False,
     )
     older: dict[str, int] = {}
-    for origin, rows in patient.rows.items():
+    for origin, rows in state.rows.items():
         if origin.contract != plan.version:
             older[origin.contract] = older.get(origin.contract, 0) + rows
     yield Finding(
@@ -255,7 +253,7 @@ def _contract(patient: _Patient) -> Iterator[Finding]:
     )
 
 
-def _files(table: Table, at: Surgery) -> Iterator[Finding]:
+def _files(table: Table, at: DoctorContext) -> Iterator[Finding]:
     name = table.name()[-1]
     files = orphans.list_files(at.s3, bucket=at.lake_bucket, table=name)
     try:
@@ -282,7 +280,7 @@ def _files(table: Table, at: Surgery) -> Iterator[Finding]:
     )
 
 
-def _table(at: Surgery, name: str) -> Table | None:
+def _table(at: DoctorContext, name: str) -> Table | None:
     try:
         return at.catalog.load_table((at.database, name))
     except NoSuchTableError:
@@ -296,13 +294,13 @@ def _by_load(rows: Mapping[Origin, int]) -> Mapping[str, int]:
     return counts
 
 
-def _loads_of(patient: _Patient, keys: Collection[str]) -> tuple[Load, ...]:
+def _loads_of(state: _DatasetState, keys: Collection[str]) -> tuple[Load, ...]:
     """Find the loads that put a key right: of the version that counts, else of any that the ledger knows."""
-    counting = {version.key: version for version in patient.counting}
+    counting = {version.key: version for version in state.counting}
     found: list[Load] = []
     for key in sorted(keys):
-        load = patient.load_of(counting[key]) if key in counting else None
-        found += [load] if load else [other for other in patient.loads.values() if other.key == key][:1]
+        load = state.load_of(counting[key]) if key in counting else None
+        found += [load] if load else [other for other in state.loads.values() if other.key == key][:1]
     return tuple(found)
 
 

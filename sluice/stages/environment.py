@@ -34,7 +34,7 @@ _MEGABYTES_A_CPU = 1769  # docs.aws.amazon.com/lambda/latest/dg/configuration-me
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class StageSettings:
     """What the template decided. Names that a function does not use may be empty; `require` says which it needs."""
 
     raw_bucket: str = ""
@@ -56,7 +56,7 @@ class Settings:
     memory_megabytes: int = _MEGABYTES_A_CPU  # of this function
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+    def from_environment(cls, environ: Mapping[str, str]) -> StageSettings:
         """Read the settings. Raises ContractError where a number is not one."""
         texts = {field: environ[name] for field, name in _TEXTS.items() if environ.get(name)}
         numbers: dict[str, int] = {}
@@ -77,7 +77,7 @@ class Settings:
             threads=max(1, round(self.memory_megabytes / _MEGABYTES_A_CPU)),
         )
 
-    def require(self, *fields: str) -> Settings:
+    def require(self, *fields: str) -> StageSettings:
         """Return these settings. Raises ContractError with the first of `fields` that is empty."""
         for field in fields:
             if not getattr(self, field):

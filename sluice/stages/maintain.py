@@ -44,7 +44,7 @@ _MOST_SIGHTINGS = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class MaintenanceTarget:
     """One table to maintain. `order` are the columns that its rows are sorted by; without any it is not compacted.
 
     `dataset` is the one whose runs write it; None for a mart.
@@ -56,13 +56,13 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keeping:
+class Retention:
     """How long things are kept, and what is small."""
 
     snapshots: timedelta
     orphans: timedelta
     grace: timedelta = timedelta(hours=20)  # a day between two daily passes, more or less
-    sizes: compaction.Sizes = field(default_factory=compaction.Sizes)
+    sizes: compaction.FileSizes = field(default_factory=compaction.FileSizes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class Maintained:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workshop:
+class MaintenanceContext:
     """The parts of AWS and the time that a pass may use. `remaining` counts down in seconds."""
 
     catalog: GlueCatalog
@@ -104,7 +104,7 @@ class Workshop:
     lake_bucket: str
     scratch: Path
     limits: Limits
-    keeping: Keeping
+    retention: Retention
     now: datetime
     remaining: Callable[[], float]
     sleep: Callable[[float], None]
@@ -114,20 +114,22 @@ class Workshop:
         return self.remaining() > _RESERVE
 
 
-def targets(plans: Mapping[str, Plan], marts: Sequence[str]) -> Sequence[Target]:
+def targets(plans: Mapping[str, Plan], marts: Sequence[str]) -> Sequence[MaintenanceTarget]:
     """List the tables of a project."""
-    found: list[Target] = []
+    found: list[MaintenanceTarget] = []
     for plan in plans.values():
         # What runs ask for: the files that may hold an object, or a key.
         order = plan.primary_key if plan.mode == "merge" else ("_sluice_object", "_sluice_row")
-        found.append(Target(table=plan.dataset, dataset=plan.dataset, order=order))
+        found.append(MaintenanceTarget(table=plan.dataset, dataset=plan.dataset, order=order))
         found.append(
-            Target(table=plan.rejects_table, dataset=plan.dataset, order=("object", "load_id", "row_number", "ordinal"))
+            MaintenanceTarget(
+                table=plan.rejects_table, dataset=plan.dataset, order=("object", "load_id", "row_number", "ordinal")
+            )
         )
-    return [*found, *(Target(table=mart) for mart in marts)]
+    return [*found, *(MaintenanceTarget(table=mart) for mart in marts)]
 
 
-def maintain(target: Target, at: Workshop) -> Maintained:
+def maintain(target: MaintenanceTarget, at: MaintenanceContext) -> Maintained:
     """Do one pass over a table; without effect where it does not exist yet. Safe beside itself and beside runs."""
     forgotten, waiting = _forget_temporaries(target, at) if target.dataset is None else (0, frozenset())
     try:
@@ -137,7 +139,7 @@ def maintain(target: Target, at: Workshop) -> Maintained:
     busy = _is_busy(target, at)
     done = [] if busy or not target.order else _compact(table, target, at)
     table.refresh()
-    expired = expiry.expire(at.catalog, table, before=at.now - at.keeping.snapshots)
+    expired = expiry.expire(at.catalog, table, before=at.now - at.retention.snapshots)
     removed, left, missing = _remove_orphans(target, at, waiting)
     return Maintained(
         table=target.table,
@@ -156,20 +158,20 @@ def maintain(target: Target, at: Workshop) -> Maintained:
     )
 
 
-def _is_busy(target: Target, at: Workshop) -> bool:
+def _is_busy(target: MaintenanceTarget, at: MaintenanceContext) -> bool:
     if target.dataset is None:
         return False
     lease = at.ledger.lease(target.dataset)
     return lease.run_id is not None and lease.until >= at.now.timestamp()
 
 
-def _compact(table: Table, target: Target, at: Workshop) -> Sequence[compaction.Compacted]:
+def _compact(table: Table, target: MaintenanceTarget, at: MaintenanceContext) -> Sequence[compaction.Compacted]:
     snapshot = table.current_snapshot()
     columns = _columns(table)
     if snapshot is None or columns is None:
         return []
     done: list[compaction.Compacted] = []
-    for one in compaction.bins(table, order=target.order[0], sizes=at.keeping.sizes):
+    for one in compaction.bins(table, order=target.order[0], sizes=at.retention.sizes):
         if not at.has_time():
             break
         done.append(
@@ -185,7 +187,13 @@ def _compact(table: Table, target: Target, at: Workshop) -> Sequence[compaction.
 
 
 def _merged(
-    one: compaction.Bin, table: Table, target: Target, columns: Mapping[str, str], at: Workshop, *, folder: str
+    one: compaction.Bin,
+    table: Table,
+    target: MaintenanceTarget,
+    columns: Mapping[str, str],
+    at: MaintenanceContext,
+    *,
+    folder: str,
 ) -> compaction.Compacted:
     with tempfile.TemporaryDirectory(dir=at.scratch) as name:
         incoming = Path(name) / "in"
@@ -213,7 +221,7 @@ def _columns(table: Table) -> Mapping[str, str] | None:
 
 
 def _remove_orphans(
-    target: Target, at: Workshop, waiting: frozenset[str]
+    target: MaintenanceTarget, at: MaintenanceContext, waiting: frozenset[str]
 ) -> tuple[Sequence[orphans.StoredObject], Sequence[orphans.StoredObject], int]:
     """Remove what may go; return it, what is left of the unnamed files, and how many named ones are missing."""
     files = orphans.list_files(at.s3, bucket=at.lake_bucket, table=target.table)
@@ -230,7 +238,7 @@ def _remove_orphans(
 
     loose = orphans.unnamed(files, names, bucket=at.lake_bucket)
     seen = _sighted(target, loose, at)
-    patience = orphans.Patience(age=at.keeping.orphans, grace=at.keeping.grace)
+    patience = orphans.Patience(age=at.retention.orphans, grace=at.retention.grace)
     going = orphans.removable(loose, seen, now=at.now, patience=patience, is_wanted=is_wanted)
     removed = list(orphans.remove(at.s3, going, bucket=at.lake_bucket, has_time=at.has_time))
     gone = {file.key for file in removed}
@@ -238,7 +246,9 @@ def _remove_orphans(
     return removed, left, len(orphans.missing(names, files, bucket=at.lake_bucket))
 
 
-def _sighted(target: Target, loose: Sequence[orphans.StoredObject], at: Workshop) -> Mapping[str, datetime]:
+def _sighted(
+    target: MaintenanceTarget, loose: Sequence[orphans.StoredObject], at: MaintenanceContext
+) -> Mapping[str, datetime]:
     """Read when each of these files was first seen unnamed, and remember those that are new."""
     key = f"runs/.maintain/{target.table}.json"
     before = get_json(at.s3, bucket=at.lake_bucket, key=key) or {}
@@ -249,7 +259,7 @@ def _sighted(target: Target, loose: Sequence[orphans.StoredObject], at: Workshop
     return {name: datetime.fromisoformat(when) for name, when in said.items()}
 
 
-def _forget_temporaries(target: Target, at: Workshop) -> tuple[int, frozenset[str]]:
+def _forget_temporaries(target: MaintenanceTarget, at: MaintenanceContext) -> tuple[int, frozenset[str]]:
     """Drop the catalog entries of tables that Athena made for this mart and nobody took; their files go a pass later.
 
     Returns how many, and the folders of all that were there.
@@ -261,7 +271,7 @@ def _forget_temporaries(target: Target, at: Workshop) -> tuple[int, frozenset[st
         for entry in page["TableList"]
         if entry["Name"].startswith(prefix)
     ]
-    old = [entry for entry in tables if entry["CreateTime"] <= at.now - at.keeping.orphans]
+    old = [entry for entry in tables if entry["CreateTime"] <= at.now - at.retention.orphans]
     for entry in old:
         try:
             at.catalog.glue.delete_table(DatabaseName=at.database, Name=entry["Name"])

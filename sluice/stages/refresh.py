@@ -44,7 +44,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Warehouse:
+class MartContext:
     """The marts of this deployment and where they live."""
 
     marts: Sequence[Mart]  # in dependency order
@@ -77,7 +77,7 @@ def order(marts: Sequence[Mart], table: str | None) -> Sequence[str]:
     return [mart.name for mart in downstream(marts, table)]
 
 
-def prepare(warehouse: Warehouse, name: str, *, attempt: str) -> Prepared:
+def prepare(warehouse: MartContext, name: str, *, attempt: str) -> Prepared:
     """Pin what the mart reads and say what Athena must run.
 
     `attempt` tells this call from all others: Athena refuses to create a table where one was begun before.
@@ -86,7 +86,7 @@ def prepare(warehouse: Warehouse, name: str, *, attempt: str) -> Prepared:
     if mart.materialized == "view":
         return _prepare_view(warehouse, mart)
     views = warehouse.views
-    sources: dict[str, lake.Source] = {}
+    sources: dict[str, lake.SourceTable] = {}
     for table in sql.pinned_tables(mart, views):
         source = lake.stand(warehouse.catalog, (warehouse.database, table))
         if source is None:
@@ -109,7 +109,7 @@ def prepare(warehouse: Warehouse, name: str, *, attempt: str) -> Prepared:
     return Prepared(skip=False, sql=statement, token=token)
 
 
-def swap(warehouse: Warehouse, name: str, *, token: str) -> str:
+def swap(warehouse: MartContext, name: str, *, token: str) -> str:
     """Make what the query wrote the mart. Answers `done`, or `superseded` where a newer refresh was faster.
 
     Raises ContractError where the rows break a test of the mart: it stays as it was.
@@ -125,7 +125,7 @@ def swap(warehouse: Warehouse, name: str, *, token: str) -> str:
     verdict = "superseded"  # by a deployment, if the mart's definition has changed since
     try:
         if refresh.definition == mart.digest:
-            checks = [lake.Check(rule=test.rule, columns=test.columns) for test in mart.tests]
+            checks = [lake.Constraint(rule=test.rule, columns=test.columns) for test in mart.tests]
             verdict = lake.swap(
                 warehouse.catalog,
                 database=warehouse.database,
@@ -151,7 +151,7 @@ def temporary_table(mart: str, token: str) -> str:
     return f"{mart}__ctas_{token}"
 
 
-def _prepare_view(warehouse: Warehouse, mart: Mart) -> Prepared:
+def _prepare_view(warehouse: MartContext, mart: Mart) -> Prepared:
     for source in mart.sources:
         if not _entry(warehouse, source):
             return Prepared(skip=True, reason=f"table {source} holds nothing yet")
@@ -160,7 +160,7 @@ def _prepare_view(warehouse: Warehouse, mart: Mart) -> Prepared:
     return Prepared(skip=False, sql=sql.view(mart, database=warehouse.database), token=mart.digest)
 
 
-def _mark_view(warehouse: Warehouse, mart: Mart) -> str:
+def _mark_view(warehouse: MartContext, mart: Mart) -> str:
     entry = _entry(warehouse, mart.name)
     if not entry:
         raise TransientError(f"view {mart.name} is not there: its query has not succeeded")
@@ -170,7 +170,7 @@ def _mark_view(warehouse: Warehouse, mart: Mart) -> str:
     return "done"
 
 
-def _entry(warehouse: Warehouse, table: str) -> Mapping[str, Any]:
+def _entry(warehouse: MartContext, table: str) -> Mapping[str, Any]:
     try:
         found = warehouse.catalog.glue.get_table(DatabaseName=warehouse.database, Name=table)
     except ClientError as error:
@@ -185,5 +185,5 @@ def _record(mart: str, token: str) -> str:
 
 
 def _refresh(record: Mapping[str, Any]) -> lake.Refresh:
-    sources = {name: lake.Source(**source) for name, source in record["sources"].items()}
+    sources = {name: lake.SourceTable(**source) for name, source in record["sources"].items()}
     return lake.Refresh(**{**record, "sources": sources})

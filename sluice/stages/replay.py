@@ -18,7 +18,7 @@ _THREADS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Selection:
+class LoadFilter:
     """Which loads: those that all given conditions hold for. Times are ISO 8601 and tell when a load was registered.
 
     `until` is exclusive, so that ranges can follow one another.
@@ -50,7 +50,7 @@ class Replayed:
     run_id: str | None  # that has them, or comes after which
 
 
-def select(loads: Iterable[Load], selection: Selection) -> Sequence[Load]:
+def select(loads: Iterable[Load], selection: LoadFilter) -> Sequence[Load]:
     """List the selected loads, the oldest first."""
     return sorted((load for load in loads if selection.holds(load)), key=lambda load: (load.registered, load.key))
 

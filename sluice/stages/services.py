@@ -18,7 +18,7 @@ from botocore.config import Config
 from sluice.contract.plan import Plan
 from sluice.ledger.model import Lease
 from sluice.ledger.table import Ledger
-from sluice.stages.environment import Settings
+from sluice.stages.environment import StageSettings
 from sluice.stages.run_folder import RunFolder
 from sluice.stages.spending import Calls, Meter
 from sluice.stages.wake import wake
@@ -45,7 +45,7 @@ class Services:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: StageSettings,
         *,
         session: boto3.Session | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -120,4 +120,4 @@ class Services:
 @cache
 def services(*required: str) -> Services:
     """Make this process's services at the first call. Raises ContractError if a required setting is not there."""
-    return Services(Settings.from_environment(os.environ).require(*required))
+    return Services(StageSettings.from_environment(os.environ).require(*required))

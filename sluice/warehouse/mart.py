@@ -13,7 +13,7 @@ Rule = Literal["not_null", "unique"]
 
 
 @dataclass(frozen=True)
-class Reference:
+class TableReference:
     """One place of a mart's SQL that names a table: `sql[start:end]`. `aliased` where the author gave an alias."""
 
     table: str
@@ -42,7 +42,7 @@ class Mart:
     tests: tuple[MartTest, ...]  # those of the header, and what `keys` imply
     columns: tuple[tuple[str, str], ...]  # (name, Athena type) of the result
     sources: tuple[str, ...]  # tables and marts that it reads, sorted
-    references: tuple[Reference, ...]  # in the order of the text
+    references: tuple[TableReference, ...]  # in the order of the text
     sql: str  # the SELECT as its author wrote it
 
     @property
@@ -70,7 +70,7 @@ class Mart:
                 "tests": tuple(MartTest(test["rule"], tuple(test["columns"])) for test in data["tests"]),
                 "columns": tuple((name, kind) for name, kind in data["columns"]),
                 "sources": tuple(data["sources"]),
-                "references": tuple(Reference(**reference) for reference in data["references"]),
+                "references": tuple(TableReference(**reference) for reference in data["references"]),
             }
         )
 

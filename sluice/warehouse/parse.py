@@ -16,7 +16,7 @@ from sqlglot import exp, tokenize
 from sluice.errors import ContractError
 from sluice.warehouse.analyse import Columns, analyse
 from sluice.warehouse.header import Header, parse_header
-from sluice.warehouse.mart import Mart, Reference
+from sluice.warehouse.mart import Mart, TableReference
 from sluice.warehouse.order import in_dependency_order
 from sluice.warehouse.query import DIALECT, QueryError, line_of, parse_query, table_nodes
 from sluice.warehouse.types import UNKNOWN, from_iceberg
@@ -38,7 +38,7 @@ class Draft:
     tree: exp.Query
     first_line: int
     sql: str
-    references: tuple[Reference, ...]
+    references: tuple[TableReference, ...]
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def draft(text: str, *, file: str) -> Draft:
         first_line=tokens[0].line,
         sql=text[start:end],
         references=tuple(
-            Reference(
+            TableReference(
                 table=table.name.lower(),
                 start=int(table.this.meta["start"]) - start,
                 end=int(table.this.meta["end"]) + 1 - start,

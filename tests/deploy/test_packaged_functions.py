@@ -24,13 +24,13 @@ from sluice.local.cloud import LocalCloud
 from sluice.local.faults import Fault
 from sluice.project import load_project
 from stacks.assets import assemble
-from stacks.packages import GLUE, GLUE_MODULES, LIMIT_MIB, PROVIDED, STAGES, Target, install, package, size_of, wheels
+from stacks.packages import GLUE, GLUE_MODULES, LIMIT_MIB, PROVIDED, STAGES, Platform, install, package, size_of, wheels
 from tests.deploy.ministack import ROOT
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1200)]  # the first test waits for all the work
 
 LOCK = ROOT / "requirements.lock"
-HERE = Target(python=platform.python_version(), platform=f"{platform.machine()}-manylinux_2_28")
+HERE = Platform(python=platform.python_version(), platform=f"{platform.machine()}-manylinux_2_28")
 FILES = 8  # of one partition: so many are worth a merger
 CONTEXT = {"packaged": "true", "group_max_objects": "1"}  # each object becomes a file of its own
 AIRLINES = "carrier,name\nAA,American Airlines Inc.\nUA,United Air Lines Inc.\n"
@@ -79,7 +79,7 @@ def test_every_asset_fits_with_its_code(tmp_path: Path) -> None:
     for stage, names in STAGES.items():
         if names not in sizes:
             folder = tmp_path / stage
-            sizes[names] = package(names, lock=LOCK, folder=folder, target=Target())
+            sizes[names] = package(names, lock=LOCK, folder=folder, target=Platform())
             built = {path.name for path in folder.rglob("*.so*") if "cpython" in path.name}
             assert all("cpython-313-aarch64" in name for name in built), built
         total = (sizes[names] + size_of(code[stage])) / (1 << 20)

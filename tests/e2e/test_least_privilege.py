@@ -24,9 +24,9 @@ from sluice.ledger.model import load_id
 from sluice.local.cloud import LocalCloud
 from sluice.local.permissions.evaluator import Evaluator
 from sluice.local.permissions.grants import Grant, grants, missed, unused
-from sluice.local.permissions.guard import ALLOWED, Decision, Guard, question
+from sluice.local.permissions.guard import ALLOWED, AccessDecision, Guard, question
 from sluice.local.permissions.needs import Need
-from sluice.local.permissions.policies import EVERYTHING, Document, Identity, as_list, resource_policy
+from sluice.local.permissions.policies import EVERYTHING, Identity, PolicyDocument, as_list, resource_policy
 from sluice.local.principals import ACCOUNT, ADMINISTRATOR
 from tests.e2e.whole_flow import SETTINGS, do_everything
 
@@ -55,7 +55,7 @@ class Run:
     cloud: LocalCloud
     guard: Guard
     grants: Sequence[Grant]
-    decisions: Sequence[Decision]
+    decisions: Sequence[AccessDecision]
     reasons: Sequence[Reason]
 
     def name(self, grant: Grant) -> tuple[str, str]:
@@ -140,7 +140,7 @@ def doors(run: Run) -> Sequence[Need]:
 def test_another_account_may_nothing_here_whatever_its_own_policies_say(run: Run) -> None:
     needs, evaluator = doors(run), Evaluator()
     assert len(needs) > 30
-    stranger = Identity(arn="arn:aws:iam::210987654321:role/all", documents=(Document(EVERYTHING),))
+    stranger = Identity(arn="arn:aws:iam::210987654321:role/all", documents=(PolicyDocument(EVERYTHING),))
     for need in needs:
         own = resource_policy(need.resource, ACCOUNT, run.cloud.region)
         context = [("aws:SecureTransport", "true"), ("aws:PrincipalAccount", "210987654321")]

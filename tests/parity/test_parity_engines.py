@@ -32,7 +32,7 @@ from sluice.contract.plan import (
 )
 from sluice.distributed.connect import connect
 from sluice.distributed.cut import cut
-from sluice.distributed.transform import Sizes
+from sluice.distributed.transform import PartSizes
 from sluice.distributed.transform import transform as on_spark
 from sluice.kernel.outcome import Limits, LoadSummary
 from sluice.stages.manifest import Claim, ClaimedLoad, Engine, Group, GroupResult
@@ -45,7 +45,7 @@ RAW, LAKE = "raw-bucket", "lake-bucket"
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 LIMITS = Limits(memory_bytes=512 << 20, threads=1)
-SMALL = Sizes(part=4000, least_part=4000, bucket=15000)  # several parts and buckets even for small objects
+SMALL = PartSizes(part=4000, least_part=4000, bucket=15000)  # several parts and buckets even for small objects
 RUNS = count(1)
 
 
@@ -311,6 +311,6 @@ def test_a_second_attempt_of_the_job_takes_the_first_result(spark: Any) -> None:
         on_spark, folder, 0, spark=spark, connect=connect, raw_bucket=RAW, limits=LIMITS, timer=time.monotonic
     )
     first = run(sizes=SMALL)
-    assert run(sizes=Sizes()) == first
+    assert run(sizes=PartSizes()) == first
     stored = connect().get_object(Bucket=LAKE, Key=f"{folder.prefix}/group-0000.json")["Body"].read()
     assert GroupResult.from_json(json.loads(stored)) == first

@@ -10,7 +10,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from sluice.contract.compile import compile_plan
-from sluice.contract.model import Dataset, Options, Property, Source
+from sluice.contract.model import Dataset, Options, Position, Property
 from sluice.contract.odcs import parse
 from sluice.contract.plan import Plan
 from sluice.errors import ContractError
@@ -109,7 +109,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=1
 def test_headers_and_values_stay_what_they_are(
     connection: duckdb.DuckDBPyConnection, header: str, values: list[str], other: str
 ) -> None:
-    source = Source("t.odcs.yaml")
+    source = Position("t.odcs.yaml")
     item = Property(
         name="s", physical_name=header, logical_type="string", enum=tuple(values), source=source,
         options=Options(max_length=12),

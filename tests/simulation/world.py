@@ -22,19 +22,19 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.stepfunctions.models import stepfunctions_backends
 
 from sluice.contract.plan import Column, PartitionField, Plan, Reading
-from sluice.distributed.transform import Sizes as Cuts
+from sluice.distributed.transform import PartSizes as Cuts
 from sluice.distributed.transform import transform as transform_distributed
 from sluice.kernel.outcome import Limits
-from sluice.lake.compaction import Sizes
+from sluice.lake.compaction import FileSizes
 from sluice.lake.tables import ensure
 from sluice.ledger.model import Load
 from sluice.stages.claim import claim
-from sluice.stages.environment import Settings
+from sluice.stages.environment import StageSettings
 from sluice.stages.ingest import ingest
-from sluice.stages.maintain import Keeping, Maintained, Workshop, maintain, targets
+from sluice.stages.maintain import Maintained, MaintenanceContext, Retention, maintain, targets
 from sluice.stages.publish import publish
 from sluice.stages.reconcile import reconcile
-from sluice.stages.replay import Selection, replay, select
+from sluice.stages.replay import LoadFilter, replay, select
 from sluice.stages.rewrite import rewriting
 from sluice.stages.services import Services
 from sluice.stages.settle import settle
@@ -82,7 +82,7 @@ IDLE = SimpleNamespace(registered=0, reopened=0, gone=0, waiting=0, broken_lease
 @cache
 def services() -> Services:
     """The clients of this operating system process; the stages find in them what AWS remembers, and nothing else."""
-    settings = Settings(raw_bucket=RAW, lake_bucket=LAKE, ledger_table=LEDGER, database=DATABASE)
+    settings = StageSettings(raw_bucket=RAW, lake_bucket=LAKE, ledger_table=LEDGER, database=DATABASE)
     made = Services(settings, session=aws().session, sleep=aws().sleep)
     made.catalog.properties["py-io-impl"] = "tests.simulation.aws.GateIO"
     return made
@@ -200,7 +200,7 @@ class World:
         """Ask for a load that is settled once more."""
 
         def work() -> None:
-            loads = select(self.ledger.loads(DATASET), Selection())
+            loads = select(self.ledger.loads(DATASET), LoadFilter())
             if loads:
                 replay(DATASET, [loads[at % len(loads)]], ledger=self.ledger, wake=self._wake)
 
@@ -223,12 +223,12 @@ class World:
         def work() -> None:
             for target in targets({DATASET: self.plan}, []):
                 with tempfile.TemporaryDirectory() as scratch:
-                    self.maintained.append(maintain(target, self._workshop(Path(scratch))))
+                    self.maintained.append(maintain(target, self._maintenance_context(Path(scratch))))
 
         self.scheduler.spawn("maintain", "maintain", work)
 
-    def _workshop(self, scratch: Path) -> Workshop:
-        return Workshop(
+    def _maintenance_context(self, scratch: Path) -> MaintenanceContext:
+        return MaintenanceContext(
             catalog=self.at.catalog,
             s3=self.s3,
             ledger=self.ledger,
@@ -236,7 +236,9 @@ class World:
             lake_bucket=LAKE,
             scratch=scratch,
             limits=_LIMITS,
-            keeping=Keeping(snapshots=_PATIENCE, orphans=_PATIENCE, grace=timedelta(hours=1), sizes=Sizes(least=2)),
+            retention=Retention(
+                snapshots=_PATIENCE, orphans=_PATIENCE, grace=timedelta(hours=1), sizes=FileSizes(least=2)
+            ),
             now=aws().now(),
             remaining=lambda: 900.0,
             sleep=self.scheduler.sleep,

@@ -20,12 +20,12 @@ from botocore.httpsession import URLLib3Session
 
 from sluice.contract.plan import Column, PartitionField, Plan
 from sluice.kernel.outcome import Limits
-from sluice.lake.compaction import Sizes
+from sluice.lake.compaction import FileSizes
 from sluice.lake.tables import ensure
 from sluice.stages.claim import claim
-from sluice.stages.environment import Settings
+from sluice.stages.environment import StageSettings
 from sluice.stages.ingest import Ingested, ingest
-from sluice.stages.maintain import Keeping, Maintained, Workshop, maintain, targets
+from sluice.stages.maintain import Maintained, MaintenanceContext, Retention, maintain, targets
 from sluice.stages.manifest import Claim, GroupResult, Publication
 from sluice.stages.publish import publish
 from sluice.stages.reconcile import Reconciled, reconcile
@@ -66,7 +66,7 @@ class World:
         self.plan, self.now, number = plan, START, next(NUMBERS)
         session = boto3.Session(region_name=REGION)
         self.states = session.client("stepfunctions")
-        self.settings = Settings(
+        self.settings = StageSettings(
             raw_bucket=f"raw-{number}",
             lake_bucket=f"lake-{number}",
             ledger_table=f"ledger-{number}",
@@ -230,7 +230,7 @@ class World:
         with tempfile.TemporaryDirectory() as folder:
             return maintain(
                 target,
-                Workshop(
+                MaintenanceContext(
                     catalog=self.services.catalog,
                     s3=self.services.s3,
                     ledger=self.ledger,
@@ -238,7 +238,9 @@ class World:
                     lake_bucket=self.settings.lake_bucket,
                     scratch=scratch or Path(folder),
                     limits=Limits(memory_bytes=256 << 20, threads=1),
-                    keeping=Keeping(snapshots=timedelta(days=21), orphans=timedelta(days=21), sizes=Sizes(least=least)),
+                    retention=Retention(
+                        snapshots=timedelta(days=21), orphans=timedelta(days=21), sizes=FileSizes(least=least)
+                    ),
                     now=datetime.now(UTC) + after,
                     remaining=lambda: 900.0,
                     sleep=lambda _: None,

@@ -13,7 +13,7 @@ import pytest
 
 from sluice.contract.plan import Plan
 from sluice.ledger.model import Settlement
-from sluice.stages.doctor import Diagnosis, Finding, Surgery, examine
+from sluice.stages.doctor import Diagnosis, DoctorContext, Finding, examine
 from sluice.stages.replay import replay
 from tests.stage.core_world import ITEMS, MERGED, REGION, World, csv
 from tests.stage.moto_server import moto_server
@@ -32,7 +32,7 @@ def endpoint() -> Iterator[str]:
 def look(world: World) -> Diagnosis:
     return examine(
         world.plan,
-        Surgery(
+        DoctorContext(
             s3=world.services.s3,
             catalog=world.services.catalog,
             ledger=world.ledger,

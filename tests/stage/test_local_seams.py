@@ -416,7 +416,7 @@ def test_with_the_seam_a_query_has_typed_rows_pages_and_the_workgroups_place() -
 
     def start(query: athena_queries.Query, finish: Any) -> None:
         seen.append(query)
-        finish(athena_queries.Outcome(columns=[("n", "decimal(5,2)")], rows=[["1.00"], [None]], scanned=7))
+        finish(athena_queries.QueryOutcome(columns=[("n", "decimal(5,2)")], rows=[["1.00"], [None]], scanned=7))
 
     athena_queries.install(start)
     answer = answer_of_a_query()
@@ -431,7 +431,7 @@ def test_with_the_seam_a_query_has_typed_rows_pages_and_the_workgroups_place() -
 
 
 def test_with_the_seam_a_failed_query_says_why_and_has_no_results() -> None:
-    athena_queries.install(lambda _query, finish: finish(athena_queries.Outcome(error="line 1: no such column")))
+    athena_queries.install(lambda _query, finish: finish(athena_queries.QueryOutcome(error="line 1: no such column")))
     answer = answer_of_a_query()
     assert (answer["Status"]["State"], answer["Status"]["StateChangeReason"]) == ("FAILED", "line 1: no such column")
     with pytest.raises(ClientError, match="Current state: FAILED"):

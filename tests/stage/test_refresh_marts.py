@@ -21,7 +21,7 @@ from pyiceberg.table import Table
 from sluice.errors import ContractError, TransientError
 from sluice.lake.catalog import connect
 from sluice.local.athena import execute
-from sluice.stages.refresh import Prepared, Warehouse, order, prepare, swap
+from sluice.stages.refresh import MartContext, Prepared, order, prepare, swap
 from sluice.stages.services import services
 from sluice.warehouse.mart import Mart, marts_to_json
 from sluice.warehouse.parse import compile_marts
@@ -52,7 +52,7 @@ class World:
         self.deploy(totals=TOTALS, big=BIG, cities=CITIES)
 
     def deploy(self, **texts: str) -> None:
-        self.warehouse = Warehouse(
+        self.warehouse = MartContext(
             marts=marts(**texts),
             catalog=self.catalog,
             s3=self.s3,

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from sluice.cli.main import app
 from sluice.ledger.model import Load
-from sluice.stages.replay import Selection, select
+from sluice.stages.replay import LoadFilter, select
 
 LOADS = [
     Load(load_id="1", dataset="items", key="items/a", version_id="1", registered="2024-02-01T10:00:00.000+00:00",
@@ -24,15 +24,15 @@ LOADS = [
 @pytest.mark.parametrize(
     ("selection", "expected"),
     [
-        (Selection(), "123"),
-        (Selection(keys=["items/a"]), "13"),
-        (Selection(run_id="items-2"), "23"),
-        (Selection(run_id="items-2", state="DONE"), "3"),
-        (Selection(since="2024-02-02"), "23"),
-        (Selection(since="2024-02-01", until="2024-02-03"), "12"),
+        (LoadFilter(), "123"),
+        (LoadFilter(keys=["items/a"]), "13"),
+        (LoadFilter(run_id="items-2"), "23"),
+        (LoadFilter(run_id="items-2", state="DONE"), "3"),
+        (LoadFilter(since="2024-02-02"), "23"),
+        (LoadFilter(since="2024-02-01", until="2024-02-03"), "12"),
     ],
 )
-def test_all_given_conditions_must_hold(selection: Selection, expected: str) -> None:
+def test_all_given_conditions_must_hold(selection: LoadFilter, expected: str) -> None:
     assert "".join(load.load_id for load in select(reversed(LOADS), selection)) == expected
 
 

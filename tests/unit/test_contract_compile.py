@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from sluice.contract.compile import compile_plan
-from sluice.contract.model import Dataset, Options, Property, Source
+from sluice.contract.model import Dataset, Options, Position, Property
 from sluice.contract.plan import PartitionField, Plan
 from sluice.contract.types import iceberg_type
 from sluice.errors import ContractError
 
-SOURCE = Source("t.odcs.yaml", "schema[0]", 3)
+SOURCE = Position("t.odcs.yaml", "schema[0]", 3)
 
 
 def column(name: str, logical: str | None = "string", physical: str | None = None, **more: Any) -> Property:

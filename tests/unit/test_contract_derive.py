@@ -8,11 +8,11 @@ import duckdb
 import pytest
 
 from sluice.contract.compile import compile_plan
-from sluice.contract.model import Dataset, Property, Source
+from sluice.contract.model import Dataset, Position, Property
 from sluice.contract.plan import Plan
 from sluice.errors import ContractError
 
-SOURCE = Source("t.odcs.yaml", "schema[0]", 3)
+SOURCE = Position("t.odcs.yaml", "schema[0]", 3)
 
 
 def column(name: str, logical: str | None = "string", physical: str | None = None, **more: Any) -> Property:

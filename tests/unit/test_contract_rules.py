@@ -9,14 +9,14 @@ import duckdb
 import pytest
 
 from sluice.contract.compile import compile_plan
-from sluice.contract.model import Check, Dataset, Limit, Options, Property, Source
+from sluice.contract.model import Dataset, Limit, Options, Position, Property, QualityCheck
 from sluice.contract.patterns import check_pattern
 from sluice.contract.plan import Plan, Rule
 from sluice.contract.sql import literal, quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import ContractError
 
-SOURCE = Source("t.odcs.yaml", "schema[0]", 3)
+SOURCE = Position("t.odcs.yaml", "schema[0]", 3)
 
 
 def column(name: str, logical: str | None = "string", physical: str | None = None, **more: Any) -> Property:
@@ -154,10 +154,10 @@ def test_a_rule_is_broken_by_exactly_the_values_outside_it(
 def test_quality_checks_keep_their_severity() -> None:
     none = Limit(operator="mustBe", bounds=(0,))
     checks = (
-        Check(kind="invalidValues", limit=none, values=("a", "b"), severity="warn", source=SOURCE),
-        Check(kind="invalidValues", limit=none, pattern="^a", severity="stop", source=SOURCE),
-        Check(kind="missingValues", limit=none, values=("?",), source=SOURCE),
-        Check(kind="nullValues", limit=none, severity="warn", source=SOURCE),
+        QualityCheck(kind="invalidValues", limit=none, values=("a", "b"), severity="warn", source=SOURCE),
+        QualityCheck(kind="invalidValues", limit=none, pattern="^a", severity="stop", source=SOURCE),
+        QualityCheck(kind="missingValues", limit=none, values=("?",), source=SOURCE),
+        QualityCheck(kind="nullValues", limit=none, severity="warn", source=SOURCE),
     )
     made = compiled(column("a", checks=checks)).rules
     assert [(item.name, item.severity) for item in made] == [

@@ -12,7 +12,7 @@ from sluice.errors import ContractError
 from sluice.kernel.outcome import LoadSummary, RejectCount
 from sluice.ledger.items import from_record, to_load, to_run
 from sluice.ledger.model import Counts, Load, Run
-from sluice.stages.environment import Settings
+from sluice.stages.environment import StageSettings
 from sluice.stages.manifest import Claim, ClaimedLoad, Decision, Group, GroupResult, Publication, StoredFile
 from sluice.stages.plans import dataset_names, read_plan
 
@@ -86,17 +86,17 @@ def test_a_load_and_a_run_survive_their_items() -> None:
 
 
 def test_settings_come_from_the_environment_and_fail_closed() -> None:
-    read = Settings.from_environment({"SLUICE_RAW_BUCKET": "raw", "SLUICE_MAX_ATTEMPTS": "3", "OTHER": "x"})
-    assert (read.raw_bucket, read.max_attempts, read.lease_seconds) == ("raw", 3, Settings().lease_seconds)
+    read = StageSettings.from_environment({"SLUICE_RAW_BUCKET": "raw", "SLUICE_MAX_ATTEMPTS": "3", "OTHER": "x"})
+    assert (read.raw_bucket, read.max_attempts, read.lease_seconds) == ("raw", 3, StageSettings().lease_seconds)
     for wrong in ("0", "-1", "many", "1.5"):
         with pytest.raises(ContractError, match="SLUICE_MAX_ATTEMPTS"):
-            Settings.from_environment({"SLUICE_MAX_ATTEMPTS": wrong})
+            StageSettings.from_environment({"SLUICE_MAX_ATTEMPTS": wrong})
     with pytest.raises(ContractError, match="SLUICE_LAKE_BUCKET"):
         read.require("raw_bucket", "lake_bucket")
 
 
 def test_the_kernel_gets_less_memory_than_the_function_has() -> None:
-    limits = Settings.from_environment({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3538"}).limits()
+    limits = StageSettings.from_environment({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3538"}).limits()
     assert (limits.threads, limits.memory_bytes * 13 // 10 < 3538 << 20) == (2, True)
 
 

@@ -28,7 +28,7 @@ _SOURCE_TYPES = "{'month': 'BIGINT', 'distance': 'BIGINT', 'arr_delay': 'BIGINT'
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class Assertion:
     """One claim and whether it holds. `found` has the numbers."""
 
     claim: str
@@ -44,7 +44,7 @@ def prove(
     s3: Any,
     raw_bucket: str,
     scratch: Path,
-) -> list[Check]:
+) -> list[Assertion]:
     """Check every claim; none stops the others."""
     connection = duckdb.connect()
     try:
@@ -65,39 +65,39 @@ def prove(
         connection.close()
 
 
-def _all_read(sent: Sent, accounts: Mapping[str, Account]) -> Check:
+def _all_read(sent: Sent, accounts: Mapping[str, Account]) -> Assertion:
     given = {(delivery.key, delivery.version_id): delivery.records or 0 for delivery in sent.deliveries}
     read = {
         (load.key, load.version_id): load.counts.rows_read for account in accounts.values() for load in account.loads
     }
-    return Check(
+    return Assertion(
         claim="every record of every file was read once",
         holds=given == read,
         found=f"{sum(given.values()):,} in {len(given)} objects, {sum(read.values()):,} read by {len(read)} loads",
     )
 
 
-def _balanced(accounts: Mapping[str, Account]) -> Check:
+def _balanced(accounts: Mapping[str, Account]) -> Assertion:
     every = [load.counts for account in accounts.values() for load in account.loads]
     off = [c for c in every if c.rows_read != c.rows_accepted + c.rows_rejected + c.rows_superseded]
-    return Check(
+    return Assertion(
         claim="read = accepted + rejected + superseded, for every load",
         holds=bool(every) and not off,
         found=f"{len(every) - len(off)} of {len(every)} loads balance",
     )
 
 
-def _in_table(accounts: Mapping[str, Account]) -> Check:
+def _in_table(accounts: Mapping[str, Account]) -> Assertion:
     expected = {name: account.counts.rows_accepted - account.replaced for name, account in accounts.items()}
     found = {name: account.curated.num_rows for name, account in accounts.items()}
-    return Check(
+    return Assertion(
         claim="curated rows = accepted rows - rows of corrected files",
         holds=expected == found and all(found.values()),
         found=f"{sum(found.values()):,} rows in {len(found)} tables",
     )
 
 
-def _undoubled(connection: duckdb.DuckDBPyConnection, accounts: Mapping[str, Account]) -> Check:
+def _undoubled(connection: duckdb.DuckDBPyConnection, accounts: Mapping[str, Account]) -> Assertion:
     doubled = 0
     for account in accounts.values():
         connection.register("curated", account.curated)
@@ -106,19 +106,19 @@ def _undoubled(connection: duckdb.DuckDBPyConnection, accounts: Mapping[str, Acc
                 names = ", ".join(f'"{column}"' for column in columns)
                 sql = f"SELECT count(*) - count(DISTINCT ({names})) FROM curated"
                 doubled += _one(connection, sql)
-    return Check(claim="no record and no key stands twice", holds=not doubled, found=f"{doubled} doubled")
+    return Assertion(claim="no record and no key stands twice", holds=not doubled, found=f"{doubled} doubled")
 
 
-def _duplicate_event(flights: Account) -> Check:
+def _duplicate_event(flights: Account) -> Assertion:
     loads = [load for load in flights.loads if load.key == month_key(TOLD_TWICE)]
-    return Check(
+    return Assertion(
         claim="a duplicated event makes no second load",
         holds=len(loads) == 1,
         found=f"{len(loads)} load of {month_key(TOLD_TWICE)}",
     )
 
 
-def _planted(sent: Sent, flights: Account) -> Check:
+def _planted(sent: Sent, flights: Account) -> Assertion:
     columns = flights.rejects.select(["object", "row_number", "ordinal", "column", "rule"]).to_pylist()
     found = {
         row["row_number"]: (row["column"], row["rule"])
@@ -127,30 +127,30 @@ def _planted(sent: Sent, flights: Account) -> Check:
     }
     objects = {row["object"] for row in columns if row["row_number"] is not None}
     expected = {record: (kind.column, kind.rule) for record, kind in sent.planted.items()}
-    return Check(
+    return Assertion(
         claim="exactly the spoilt rows are rejected, each for what is wrong with it",
         holds=found == expected and objects == {month_key(SPOILT_MONTH)},
         found=f"{len(expected)} planted, {len(found)} rejected, {len(found.items() & expected.items())} as expected",
     )
 
 
-def _refused(flights: Account) -> Check:
+def _refused(flights: Account) -> Assertion:
     (load,) = [load for load in flights.loads if load.key == PICTURE_KEY]
     whole = [row for row in flights.rejects.to_pylist() if row["row_number"] is None]
-    return Check(
+    return Assertion(
         claim="the picture is refused as a whole, with a reason",
         holds=load.state == "REFUSED" and [row["object"] for row in whole] == [PICTURE_KEY],
         found=f"{load.state}: {load.reason}",
     )
 
 
-def _engines(accounts: Mapping[str, Account]) -> Check:
+def _engines(accounts: Mapping[str, Account]) -> Assertion:
     found = {
         name: sorted({engine for run in account.runs for engine in run.engines}) for name, account in accounts.items()
     }
     large = found.pop("flights_year")
     small = sorted({engine for engines in found.values() for engine in engines})
-    return Check(
+    return Assertion(
         claim="the large file went to Spark, the small ones to Lambda",
         holds=large == ["glue"] and small == ["lambda"],
         found=f"flights_year: {', '.join(large)}; the others: {', '.join(small)}",
@@ -159,7 +159,7 @@ def _engines(accounts: Mapping[str, Account]) -> Check:
 
 def _rebuilt(
     connection: duckdb.DuckDBPyConnection, accounts: Mapping[str, Account], *, s3: Any, raw_bucket: str, scratch: Path
-) -> Check:
+) -> Assertion:
     total, unequal = 0, []
     for name, account in accounts.items():
         connection.register("curated", account.curated)
@@ -172,7 +172,7 @@ def _rebuilt(
         total += rebuilt[0] if rebuilt else 0
         if curated != rebuilt:
             unequal.append(name)
-    return Check(
+    return Assertion(
         claim="the tables equal a rebuild from scratch, row for row",
         holds=not unequal and total > 0,
         found=f"{total:,} rows rebuilt from the raw bucket; tables that differ: {', '.join(unequal) or 'none'}",
@@ -181,7 +181,7 @@ def _rebuilt(
 
 def _independent(
     connection: duckdb.DuckDBPyConnection, sent: Sent, accounts: Mapping[str, Account], scratch: Path
-) -> Iterator[Check]:
+) -> Iterator[Assertion]:
     source = scratch / "source.csv"
     source.write_bytes(sent.year)
     reader = f"read_csv('{source}', nullstr = 'NA', types = {_SOURCE_TYPES})"
@@ -190,17 +190,17 @@ def _independent(
         connection.register("curated", accounts[name].curated)
         found = connection.execute(_MONTHLY.format("curated")).fetchall()
         agree = sum(one == other for one, other in zip(expected, found, strict=False))
-        yield Check(
+        yield Assertion(
             claim=f"monthly totals of {name} equal those in the source file",
             holds=expected == found,
             found=f"{agree} of {len(expected)} months agree on flights, miles and minutes late; {_sums(found)}",
         )
 
 
-def _marts(marts: Mapping[str, pd.DataFrame], sent: Sent) -> Check:
+def _marts(marts: Mapping[str, pd.DataFrame], sent: Sent) -> Assertion:
     flights = len(sent.year.splitlines()) - 1
     found = {name: int(frame["flights"].sum()) for name, frame in marts.items() if "flights" in frame}
-    return Check(
+    return Assertion(
         claim="each mart accounts for every flight",
         holds=bool(found) and all(total == flights for total in found.values()),
         found=", ".join(f"{name} {total:,}" for name, total in found.items()),

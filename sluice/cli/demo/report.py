@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sluice.cli.demo.account import Account
-from sluice.cli.demo.proof import Check
+from sluice.cli.demo.proof import Assertion
 from sluice.cli.query import records
 from sluice.cli.screen import show, table
 from sluice.ledger.model import Counts
@@ -28,7 +28,7 @@ class Story:
 
     accounts: Mapping[str, Account]
     marts: Mapping[str, pd.DataFrame]
-    checks: tuple[Check, ...]
+    checks: tuple[Assertion, ...]
     work: Usage
     calls: int
     deploy_seconds: float

@@ -38,7 +38,8 @@ class Sent:
 
     deliveries: tuple[Delivery, ...]
     year: bytes
-    planted: Mapping[int, trouble.Kind] = field(default_factory=dict)  # record number in the spoilt month: its kind
+    # By record number in the spoilt month.
+    planted: Mapping[int, trouble.Corruption] = field(default_factory=dict)
 
 
 def month_key(month: int) -> str:

@@ -11,7 +11,7 @@ _FIRST_MADE_UP_FLIGHT = 9000  # real flight numbers of 2013 end at 8500, so made
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class Corruption:
     """One way of spoiling a row, with the rule and column that must name it."""
 
     what: str
@@ -25,14 +25,14 @@ def _with(column: str, value: str) -> Callable[[Mapping[str, str]], Sequence[str
 
 
 KINDS = (
-    Kind(what="a delay in words", column="dep_delay", rule="type", spoil=_with("dep_delay", "soon")),
-    Kind(
+    Corruption(what="a delay in words", column="dep_delay", rule="type", spoil=_with("dep_delay", "soon")),
+    Corruption(
         what="a day that never was", column="time_hour", rule="type", spoil=_with("time_hour", "2013-06-31T10:00:00Z")
     ),
-    Kind(what="no carrier", column="carrier", rule="required", spoil=_with("carrier", "NA")),
-    Kind(what="a negative distance", column="distance", rule="minimum", spoil=_with("distance", "-1")),
-    Kind(what="two fields short", column=None, rule="row.fields", spoil=lambda row: list(row.values())[:-2]),
-    Kind(
+    Corruption(what="no carrier", column="carrier", rule="required", spoil=_with("carrier", "NA")),
+    Corruption(what="a negative distance", column="distance", rule="minimum", spoil=_with("distance", "-1")),
+    Corruption(what="two fields short", column=None, rule="row.fields", spoil=lambda row: list(row.values())[:-2]),
+    Corruption(
         what="a flight told twice",
         column="carrier, flight, time_hour",
         rule="primaryKey",
@@ -46,7 +46,7 @@ class Planted:
     """A file with spoilt rows among its own: `rows` maps the record number of each to its kind."""
 
     content: bytes
-    rows: Mapping[int, Kind]
+    rows: Mapping[int, Corruption]
 
 
 def plant(lines: Sequence[bytes]) -> Planted:

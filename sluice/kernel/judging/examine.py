@@ -36,7 +36,7 @@ _PROVENANCE_SQL = {
 
 
 @dataclass(frozen=True)
-class Check:
+class AppliedRule:
     """A rule in force, and the column that it is about; None for the whole record."""
 
     column: Column | None
@@ -198,7 +198,7 @@ def _hidden(plan: Plan) -> set[str | None]:
     return {column.source for column in (*plan.columns, *plan.omitted) if column.protect}
 
 
-def checks(plan: Plan, is_given: Callable[[Column], str]) -> list[Check]:
+def checks(plan: Plan, is_given: Callable[[Column], str]) -> list[AppliedRule]:
     """Return all that a record is checked for, in the order in which it is reported; its shape comes before that.
 
     `is_given` yields SQL: whether the column's cell holds a text. Rules that only warn are left out: they are counted
@@ -210,9 +210,9 @@ def checks(plan: Plan, is_given: Callable[[Column], str]) -> list[Check]:
             sound = f"NOT {is_given(column)} OR {_is_there(column)}"
             expected = column.expected or column.type
             rule = Rule(name="type", column=column.name, predicate=sound, expected=expected)
-            found.append(Check(column, rule, of_type=True))
-        found += [Check(column, rule) for rule in _rules(column, plan)]
-    return found + [Check(None, rule) for rule in plan.rules if rule.column is None and rule.severity != "warn"]
+            found.append(AppliedRule(column, rule, of_type=True))
+        found += [AppliedRule(column, rule) for rule in _rules(column, plan)]
+    return found + [AppliedRule(None, rule) for rule in plan.rules if rule.column is None and rule.severity != "warn"]
 
 
 def _rules(column: Column, plan: Plan) -> Iterator[Rule]:
@@ -232,7 +232,7 @@ def _bound_nulls(plan: Plan) -> list[str]:
     return [f"$null_{number}" for number in range(len(plan.reading.null_texts))]
 
 
-def _given(records: Records, plan: Plan, listed: Sequence[Check]) -> str:
+def _given(records: Records, plan: Plan, listed: Sequence[AppliedRule]) -> str:
     """What a record carries along to be explained: its text and shape, its cells, and verdicts on secrets."""
     shown = {name: cell for name, cell in records.cells.items() if name not in _hidden(plan)}
     verdicts = (
@@ -248,7 +248,7 @@ def _given(records: Records, plan: Plan, listed: Sequence[Check]) -> str:
     return f"CAST(to_json({{{', '.join(f'{literal(name)}: {value}' for name, value in carried.items())}}}) AS VARCHAR)"
 
 
-def _conditions(checked: Sequence[Check], listed: Mapping[str, Listed]) -> list[str]:
+def _conditions(checked: Sequence[AppliedRule], listed: Mapping[str, Listed]) -> list[str]:
     """SQL conditions, one of which is false where a record is rejected: no more of them than that takes."""
     required = {
         check.column.name for check in checked if check.column and check.rule.predicate == _is_there(check.column)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sluice.contract.plan import CELL, PROVENANCE, Column, Plan
 from sluice.contract.sql import literal, quote
-from sluice.kernel.judging.examine import GIVEN, Check, cast_sources, checks, is_text_as_it_stands, nulled
+from sluice.kernel.judging.examine import GIVEN, AppliedRule, cast_sources, checks, is_text_as_it_stands, nulled
 from sluice.kernel.judging.protect import HIDDEN
 
 _CARRIED = '{"raw": "VARCHAR", "fault": "VARCHAR", "fault_rule": "VARCHAR", "cells": ["VARCHAR"], "sound": ["BOOLEAN"]}'
@@ -71,7 +71,7 @@ def _entry(*, column: str, rule: str, reason: str, value: str, stops: bool) -> s
     return f"{{{', '.join(f'{literal(name)}: {field}' for name, field in fields.items())}}}"
 
 
-def _words(check: Check, plan: Plan) -> tuple[str, str]:
+def _words(check: AppliedRule, plan: Plan) -> tuple[str, str]:
     """SQL of the reason and of the value that a broken check is reported with."""
     expected = f"expected {check.rule.expected}"
     column = check.column

@@ -81,7 +81,7 @@ def records(path: Path, plan: Plan, limits: Limits, *, key: str, skip_lines: int
         for _ in islice(lines, skip_lines):
             pass
         most = limits.max_rows + reading.header_lines
-        for number, record in enumerate(_split(_Lines(lines, limits.max_field_bytes), reading)):
+        for number, record in enumerate(_split(_RewindableLines(lines, limits.max_field_bytes), reading)):
             if number >= most:
                 raise refuse(f"more than {limits.max_rows} records")
             yield record
@@ -90,12 +90,12 @@ def records(path: Path, plan: Plan, limits: Limits, *, key: str, skip_lines: int
 def whole_record(text: str, reading: Reading) -> list[str | None] | None:
     """Return the cells of a text taken by itself; None where it is not one record, or one with a quote astray."""
     end = reading.record_end
-    lines = _Lines(_cut(io.StringIO(text, newline=_NEWLINES.get(end, "")), end, len(text)), len(text))
+    lines = _RewindableLines(_cut(io.StringIO(text, newline=_NEWLINES.get(end, "")), end, len(text)), len(text))
     found = list(_split(lines, reading))
     return list(found[0].cells) if len(found) == 1 and not found[0].fault else None
 
 
-class _Lines:
+class _RewindableLines:
     """An iterator over lines that remembers what it gave out since the last `begin` and takes lines back.
 
     A record may take `most` characters. Quotes that never close make whoever looks for their ends read the same lines
@@ -163,7 +163,7 @@ def _bounded(lines: Iterator[str], limits: Limits, *, refuse_line: Callable[[str
         yield line
 
 
-def _split(lines: _Lines, reading: Reading) -> Iterator[Record]:
+def _split(lines: _RewindableLines, reading: Reading) -> Iterator[Record]:
     """Yield the records of the lines. One that goes wrong costs its first line; reading goes on with the next."""
     careful = Tokens(lines, reading)
     quick = _quick(lines, reading)
@@ -188,7 +188,7 @@ def _split(lines: _Lines, reading: Reading) -> Iterator[Record]:
             yield Record(cells, content("".join(lines.taken), reading.record_end), fault)
 
 
-def _skip_comment(lines: _Lines, comment: str) -> bool:
+def _skip_comment(lines: _RewindableLines, comment: str) -> bool:
     if next(lines, "").startswith(comment):
         return True
     lines.give_back()
@@ -196,7 +196,7 @@ def _skip_comment(lines: _Lines, comment: str) -> bool:
 
 
 def _read(
-    lines: _Lines, quick: Iterator[list[str]] | None, careful: Tokens, marks: Sequence[str], astray: str
+    lines: _RewindableLines, quick: Iterator[list[str]] | None, careful: Tokens, marks: Sequence[str], astray: str
 ) -> list[str]:
     """Read one record; again, where a blank stands beside a quote: there the csv module differs from DuckDB.
 
@@ -220,7 +220,7 @@ def _read(
     return cells
 
 
-def _quick(lines: _Lines, reading: Reading) -> Iterator[list[str]] | None:
+def _quick(lines: _RewindableLines, reading: Reading) -> Iterator[list[str]] | None:
     """Return the csv module's reader for the dialects that it knows as DuckDB does."""
     odd = reading.record_end != "auto" or reading.escape != reading.quote or reading.blanks == "trim"
     if len(reading.delimiter) != 1 or odd:

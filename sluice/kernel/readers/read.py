@@ -151,7 +151,7 @@ def _fast(
         read = [fast(above=above, portion=portion) for portion in several]
         yield Attempt(fast(), read, _EachLine(text, reading, above, several), last=False)
         rmtree(folder)
-    proof = _Asked(_Lines(text, reading, above, fast()))
+    proof = _Asked(_LineProof(text, reading, above, fast()))
     yield Attempt(fast(), accounts_for=proof, last=False)
     return not proof.asked
 
@@ -207,7 +207,7 @@ class _EachLine:
 
 
 @dataclass(frozen=True)
-class _Lines:
+class _LineProof:
     """The proof that DuckDB's reader lost nothing: each line of the file is in a record, or empty, or above the first.
 
     What a quote that never closes swallows is in no record.

@@ -16,11 +16,11 @@ from typing import Any
 from moto.iam.models import iam_backends
 
 from sluice.local.permissions.evaluator import Evaluator
-from sluice.local.permissions.guard import ALLOWED, Decision, question
+from sluice.local.permissions.guard import ALLOWED, AccessDecision, question
 from sluice.local.permissions.needs import Need
 from sluice.local.permissions.policies import (
-    Document,
     Identity,
+    PolicyDocument,
     as_list,
     document_of,
     resource_policy,
@@ -37,7 +37,7 @@ class Grant:
     action: str
     resource: str
 
-    def serves(self, decision: Decision) -> bool:
+    def serves(self, decision: AccessDecision) -> bool:
         """Whether it could have allowed this."""
         return (
             decision.principal == self.role
@@ -59,15 +59,15 @@ def grants(account: str) -> Sequence[Grant]:
     ]
 
 
-def unused(found: Iterable[Grant], decisions: Iterable[Decision]) -> Sequence[Grant]:
+def unused(found: Iterable[Grant], decisions: Iterable[AccessDecision]) -> Sequence[Grant]:
     """List the grants that allowed nothing that was asked."""
     asked = [decision for decision in decisions if decision.allowed]
     return [grant for grant in found if not any(grant.serves(decision) for decision in asked)]
 
 
 def missed(
-    grant: Grant, decisions: Iterable[Decision], *, evaluator: Evaluator, account: str, region: str
-) -> Sequence[Decision]:
+    grant: Grant, decisions: Iterable[AccessDecision], *, evaluator: Evaluator, account: str, region: str
+) -> Sequence[AccessDecision]:
     """List the recorded decisions that would be refused without the grant, up to the first."""
     identity = _without(role_identity(grant.role, account), grant)
     for decision in decisions:
@@ -84,7 +84,7 @@ def _without(identity: Identity, grant: Grant) -> Identity:
     return Identity(arn=identity.arn, documents=documents, boundary=identity.boundary)
 
 
-def _removed(document: Document, grant: Grant) -> Document:
+def _removed(document: PolicyDocument, grant: Grant) -> PolicyDocument:
     changed = copy.deepcopy(document.content)
     changed["Statement"] = [kept for statement in statements(changed) for kept in _parts(statement, grant)]
     return document_of(changed)

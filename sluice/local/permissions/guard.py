@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sluice.local.permissions.evaluator import Evaluator
 from sluice.local.permissions.needs import Need, Place, UnmappedError, needs_of
-from sluice.local.permissions.policies import Document, Identity, administrator, resource_policy, role_identity
+from sluice.local.permissions.policies import Identity, PolicyDocument, administrator, resource_policy, role_identity
 from sluice.local.principals import ADMINISTRATOR, CLOUDFORMATION
 from sluice.local.request import Request
 
@@ -24,7 +24,7 @@ _ANSWERS: dict[Any, str] = {}  # policies are part of the key, so answers outliv
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decision:
+class AccessDecision:
     """One question and its answer. `context` are the condition keys that the policies look at."""
 
     principal: str
@@ -45,7 +45,7 @@ class Guard:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._lock = threading.Lock()
-        self.decisions: dict[Decision, int] = {}  # and how often
+        self.decisions: dict[AccessDecision, int] = {}  # and how often
         self.denied: list[str] = []
         self.paths: dict[str, str] = {}  # role ARN to the construct that made it
 
@@ -98,7 +98,7 @@ class Guard:
         result = _ANSWERS.get(key)
         if result is None:
             result = _ANSWERS[key] = _EVALUATOR.decide(question(identity, own, need, looked_at, account))
-        decision = Decision(
+        decision = AccessDecision(
             principal=principal, action=need.action, resource=need.resource, context=looked_at, result=result
         )
         with self._lock:
@@ -135,7 +135,7 @@ class Guard:
 
 
 def question(
-    identity: Identity, own: Document | None, need: Need, context: Sequence[tuple[str, Any]], account: str
+    identity: Identity, own: PolicyDocument | None, need: Need, context: Sequence[tuple[str, Any]], account: str
 ) -> dict[str, Any]:
     """Put a decision into the evaluator's words."""
     asked: dict[str, Any] = {
@@ -158,7 +158,7 @@ def question(
     return asked
 
 
-def _kind(resource: str, documents: Sequence[Document]) -> Any:
+def _kind(resource: str, documents: Sequence[PolicyDocument]) -> Any:
     """All that policies can see of a resource: which of their patterns match it."""
     if any("${" in document.text for document in documents):
         return resource

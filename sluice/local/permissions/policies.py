@@ -21,7 +21,7 @@ EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allo
 
 
 @dataclass(frozen=True)
-class Document:
+class PolicyDocument:
     """One policy as text, read once."""
 
     text: str
@@ -45,13 +45,13 @@ class Identity:
     """Who calls and what its own policies say."""
 
     arn: str  # as policies see it: of the session
-    documents: tuple[Document, ...] = ()
-    boundary: Document | None = None
+    documents: tuple[PolicyDocument, ...] = ()
+    boundary: PolicyDocument | None = None
 
 
 def administrator(account: str) -> Identity:
     """Build the identity that may everything that no policy of a resource forbids."""
-    return Identity(arn=f"arn:aws:iam::{account}:user/administrator", documents=(Document(EVERYTHING),))
+    return Identity(arn=f"arn:aws:iam::{account}:user/administrator", documents=(PolicyDocument(EVERYTHING),))
 
 
 def role_identity(arn: str, account: str) -> Identity:
@@ -65,12 +65,12 @@ def role_identity(arn: str, account: str) -> Identity:
     boundary = backend.managed_policies.get(role.permissions_boundary_arn or "")
     return Identity(
         arn=f"arn:aws:sts::{account}:assumed-role/{role.name}/offline",
-        documents=tuple(map(Document, texts)),
-        boundary=Document(boundary.document) if boundary else None,
+        documents=tuple(map(PolicyDocument, texts)),
+        boundary=PolicyDocument(boundary.document) if boundary else None,
     )
 
 
-def resource_policy(arn: str, account: str, region: str) -> Document | None:
+def resource_policy(arn: str, account: str, region: str) -> PolicyDocument | None:
     """Read the policy of a bucket (or of an object's), queue, topic, key, function or, for trust, role."""
     _, _, service, _, _, rest = arn.split(":", 5) if arn.count(":") >= 5 else ("",) * 6  # noqa: PLR2004  (an ARN)
     text: Any = None
@@ -94,12 +94,12 @@ def resource_policy(arn: str, account: str, region: str) -> Document | None:
             text = next((role.assume_role_policy_document for role in roles if role.arn == arn), None)
     if not text:
         return None
-    return Document(text.decode() if isinstance(text, bytes) else unquote(text) if service == "iam" else text)
+    return PolicyDocument(text.decode() if isinstance(text, bytes) else unquote(text) if service == "iam" else text)
 
 
-def document_of(content: Any) -> Document:
+def document_of(content: Any) -> PolicyDocument:
     """Make a document of what it says."""
-    return Document(json.dumps(content, sort_keys=True))
+    return PolicyDocument(json.dumps(content, sort_keys=True))
 
 
 def _function_policy(name: str, account: str, region: str) -> str | None:

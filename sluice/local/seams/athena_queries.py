@@ -1,7 +1,7 @@
 """Gap (moto 5.2.5): Athena queries are not executed, and results have no column types, errors or statistics.
 
-With this seam a started query is handed to a runner, which answers with an `Outcome`; states, the result file in the
-output location and `GetQueryResults` come from it.
+With this seam a started query is handed to a runner, which answers with a `QueryOutcome`; states, the result file in
+the output location and `GetQueryResults` come from it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RUNNING = [("RUNNING", "RUNNING")]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class QueryOutcome:
     """How a query ended. Cells are text as Athena prints it, None for NULL. `error` is empty on success."""
 
     columns: Sequence[tuple[str, str]] = ()  # name, Athena type
@@ -43,7 +43,7 @@ class Query:
     access_key: str  # whose
 
 
-Start = Callable[[Query, Callable[[Outcome], None]], None]
+Start = Callable[[Query, Callable[[QueryOutcome], None]], None]
 
 
 def install(start: Start) -> None:
@@ -84,7 +84,7 @@ def _handed_on(start_query_execution: Any, start: Start) -> Any:
         if isinstance(answer, str):
             execution = self.athena_backend.executions[json.loads(answer)["QueryExecutionId"]]
 
-            def finish(outcome: Outcome) -> None:
+            def finish(outcome: QueryOutcome) -> None:
                 if execution.status == "RUNNING":  # not cancelled meanwhile
                     execution.sluice_outcome, execution.end_time = outcome, time.time()
                     execution.status = "FAILED" if outcome.error else "SUCCEEDED"
@@ -107,7 +107,7 @@ def _with_outcome(get_query_execution: Any) -> Any:
         if execution is None:
             return self.error("QueryExecution was not found", 400)
         answer: dict[str, Any] = json.loads(get_query_execution(self))
-        described, outcome = answer["QueryExecution"], getattr(execution, "sluice_outcome", Outcome())
+        described, outcome = answer["QueryExecution"], getattr(execution, "sluice_outcome", QueryOutcome())
         milliseconds = round((execution.end_time - execution.start_time) * 1000)
         described["Statistics"] |= {
             "DataScannedInBytes": outcome.scanned,
@@ -130,7 +130,7 @@ def _results(self: Any) -> Any:
     if execution is None or execution.status != "SUCCEEDED":
         state = execution.status if execution else "unknown"
         return self.error(f"Query has not yet finished or failed. Current state: {state}", 400)
-    outcome: Outcome = execution.sluice_outcome
+    outcome: QueryOutcome = execution.sluice_outcome
     header = [[name for name, _ in outcome.columns]] if outcome.columns else []
     rows = [*header, *outcome.rows]
     first = int(self._get_param("NextToken") or 0)
