@@ -129,7 +129,7 @@ def _functions(
             name=f"{stage.node.id}Slow",
             page="stage-slow",
             metric=stage.function.metric_duration(period=PERIOD, statistic="Maximum"),
-            description=f"{stage.node.id} takes {settings.slow_share:.0%} of its {stage.timeout_seconds} seconds or more",
+            description=f"{stage.node.id} takes {settings.slow_share:.0%} or more of its {stage.timeout_seconds} s",
             threshold=1000 * stage.timeout_seconds * settings.slow_share,
         )
 
@@ -296,7 +296,7 @@ def _promises(plan: Plan, settings: Settings) -> Iterator[AlarmSpec]:
             name=f"{name}Late",
             page="late",
             metric=own(metrics.LAG_SECONDS, settings, statistic="Maximum", period=PERIOD, dataset=plan.dataset),
-            description=f"Data of {plan.dataset} came later into its table than the {plan.latency_seconds} seconds promised",
+            description=f"Data of {plan.dataset} reached its table later than the {plan.latency_seconds} s promised",
             threshold=plan.latency_seconds,
         )
     if plan.frequency_seconds is not None:
