@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 STAMP := $(VENV)/.installed
 EVALUATOR := $(VENV)/share/sluice-evaluator
-EXTRAS := --all-extras --group dev
+EXTRAS := --extra deploy --extra local --extra spark --extra demo --group dev
 ENV ?= dev
 # tools/cdk pins the CDK's command line: npm's `latest` of it is 3.x, which rejects assemblies of aws-cdk-lib 2.
 # The wheel's own `npm` is a copy of a link and does not find its library, so the script behind it is named.

@@ -17,6 +17,7 @@ from sluice.contract.relations import unknown_targets
 from sluice.contract.selection import read_selection, with_selection
 from sluice.errors import ContractError
 from sluice.kernel.rehearse import rehearse
+from sluice.warehouse.definition import SetDefinition, compile_sets
 from sluice.warehouse.mart import Mart
 from sluice.warehouse.parse import compile_marts
 
@@ -27,10 +28,11 @@ RELEASED = "released"  # folder in contracts/ with the contracts as readers know
 
 @dataclass(frozen=True)
 class Project:
-    """All datasets by name, and all marts, each after the marts and tables that it reads."""
+    """All datasets by name, all marts, each after the marts and tables that it reads, and all frozen sets."""
 
     plans: Mapping[str, Plan]
     marts: Sequence[Mart]
+    sets: Sequence[SetDefinition] = ()
 
 
 def load_plan(path: Path, *, anywhere: bool = False) -> Plan:
@@ -87,14 +89,27 @@ def load_project(root: Path) -> Project:
         path = root / "contracts" / RELEASED / f"{plan.dataset}{CONTRACT_SUFFIX}"
         if path.is_file():
             refuse_unsaid(load_plan(path), plan, file=str(root / "contracts" / path.name))
-    return Project(plans=plans, marts=load_marts(root / "marts", plans))
+    marts = load_marts(root / "marts", plans)
+    return Project(plans=plans, marts=marts, sets=load_sets(root / "frozen", plans, marts))
 
 
 def load_marts(folder: Path, plans: Mapping[str, Plan]) -> Sequence[Mart]:
     """Parse `*.sql` in `folder` against the columns of the curated and rejects tables, in dependency order."""
+    return compile_marts(_texts(folder), tables=_tables(plans))
+
+
+def load_sets(folder: Path, plans: Mapping[str, Plan], marts: Sequence[Mart]) -> Sequence[SetDefinition]:
+    """Parse `*.sql` in `folder` as frozen sets over the tables of `plans` and the marts."""
+    return compile_sets(_texts(folder), tables=_tables(plans), marts=marts)
+
+
+def _tables(plans: Mapping[str, Plan]) -> Mapping[str, Sequence[tuple[str, str]]]:
     tables: dict[str, Sequence[tuple[str, str]]] = {}
     for plan in plans.values():
         tables[plan.dataset] = [*((column.name, column.type) for column in plan.columns), *PROVENANCE]
         tables[plan.rejects_table] = REJECTS
-    texts = {str(path): path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))}
-    return compile_marts(texts, tables=tables)
+    return tables
+
+
+def _texts(folder: Path) -> Mapping[str, str]:
+    return {str(path): path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))}

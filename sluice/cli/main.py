@@ -10,6 +10,8 @@ from sluice.cli.cost import cost
 from sluice.cli.demo.command import demo
 from sluice.cli.diff import diff
 from sluice.cli.doctor import doctor
+from sluice.cli.freeze import freeze
+from sluice.cli.frozen import app as frozen
 from sluice.cli.init import init
 from sluice.cli.orphans import orphans
 from sluice.cli.plan.command import plan
@@ -49,5 +51,7 @@ for command in (
     redrive,
     doctor,
     backfill,
+    freeze,
 ):
     app.command()(command)
+app.add_typer(frozen, name="frozen")

@@ -32,7 +32,7 @@ class Header:
 
 def parse_header(text: str, *, file: str) -> Header:
     """Read the header at the top of a mart file. Raises ContractError with the line."""
-    data, first_line = _yaml(text, file=file)
+    data, first_line = header_yaml(text, file=file, example=EXAMPLE)
     lines = {key: first_line + place for place, key in _places(text, first_line)}
 
     def fail(key: str, message: str, remedy: str) -> ContractError:
@@ -65,7 +65,8 @@ def parse_header(text: str, *, file: str) -> Header:
     return Header(cast("Materialization", materialized), data["description"].strip(), tests=every, **lists)
 
 
-def _yaml(text: str, *, file: str) -> tuple[Mapping[str, Any], int]:
+def header_yaml(text: str, *, file: str, example: str) -> tuple[Mapping[str, Any], int]:
+    """Read the YAML header at the top of a SQL file and the number of its first line. Raises ContractError."""
     lines = text.splitlines()
     comment = next(
         (place for place, line in enumerate(lines) if line.strip() and not line.startswith("--")), len(lines)
@@ -73,7 +74,7 @@ def _yaml(text: str, *, file: str) -> tuple[Mapping[str, Any], int]:
     fences = [place for place, line in enumerate(lines[:comment]) if _FENCE.fullmatch(line)]
     if len(fences) != 2:  # noqa: PLR2004 (an opening and a closing one)
         raise ContractError(
-            "the mart has no header", file=file, place="line 1", remedy=f"begin the file with\n{EXAMPLE}"
+            "the file has no header", file=file, place="line 1", remedy=f"begin the file with\n{example}"
         )
     body = "\n".join(line.removeprefix("--").removeprefix(" ") for line in lines[fences[0] + 1 : fences[1]])
     first_line = fences[0] + 2
@@ -83,10 +84,10 @@ def _yaml(text: str, *, file: str) -> tuple[Mapping[str, Any], int]:
         mark = getattr(error, "problem_mark", None)
         place = f"line {first_line + (mark.line if mark else 0)}"
         raise ContractError(
-            "the header is not YAML", file=file, place=place, remedy=f"write it like\n{EXAMPLE}"
+            "the header is not YAML", file=file, place=place, remedy=f"write it like\n{example}"
         ) from error
     if not isinstance(data, dict):
-        raise ContractError("the header is not a YAML mapping", file=file, place=f"line {first_line}", remedy=EXAMPLE)
+        raise ContractError("the header is not a YAML mapping", file=file, place=f"line {first_line}", remedy=example)
     return data, first_line
 
 

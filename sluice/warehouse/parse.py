@@ -59,7 +59,7 @@ def compile_marts(texts: Mapping[str, str], *, tables: Mapping[str, Columns]) ->
     }
     marts: dict[str, Mart] = {}
     for one in in_dependency_order(drafts):
-        marts[one.name] = mart = _typed(one, known)
+        marts[one.name] = mart = typed(one, known)
         known[mart.name] = mart.columns
     return tuple(marts.values())
 
@@ -69,12 +69,12 @@ def parse_mart(text: str, *, file: str, tables: Mapping[str, Columns]) -> Mart:
     return compile_marts({file: text}, tables=tables)[0]
 
 
-def draft(text: str, *, file: str) -> Draft:
-    """Read header, SELECT and the tables it names. Raises ContractError."""
+def draft(text: str, *, file: str, header: Header | None = None) -> Draft:
+    """Read the SELECT, the tables it names, and its header unless one is given. Raises ContractError."""
     name = PurePath(file).stem
     if not _NAME.fullmatch(name):
         raise ContractError(f"{name!r} is not a mart's name", file=file, remedy="lower case letters, digits and _")
-    header = parse_header(text, file=file)
+    header = header or parse_header(text, file=file)
     try:
         tree = parse_query(text)
         nodes = sorted(table_nodes(tree), key=lambda table: int(table.this.meta.get("start", -1)))
@@ -120,7 +120,8 @@ def _refuse_place(table: exp.Table, *, file: str) -> None:
         )
 
 
-def _typed(one: Draft, known: Mapping[str, Columns]) -> Mart:
+def typed(one: Draft, known: Mapping[str, Columns]) -> Mart:
+    """Type a draft over the tables and marts that it reads (Athena types). Raises ContractError."""
     try:
         analysis = analyse(one.tree, known)
     except QueryError as error:

@@ -92,8 +92,8 @@ def test_a_mistake_in_the_select_is_named_with_its_line(select: str, line: int |
 @pytest.mark.parametrize(
     ("header", "place", "reason"),
     [
-        ("", "line 1", "the mart has no header"),
-        ("-- ---\n-- description: x\n", "line 1", "the mart has no header"),
+        ("", "line 1", "the file has no header"),
+        ("-- ---\n-- description: x\n", "line 1", "the file has no header"),
         ("-- ---\n-- description: [\n-- ---\n", "line 2", "the header is not YAML"),
         ("-- ---\n-- just words\n-- ---\n", "line 2", "not a YAML mapping"),
         ("-- ---\n-- materialized: table\n-- ---\n", "line 2", "no description"),
