@@ -10,7 +10,7 @@ EXTRAS := --extra deploy --extra local --extra spark --extra demo --group dev
 ENV ?= dev
 # tools/cdk pins the CDK's command line: npm's `latest` of it is 3.x, which rejects assemblies of aws-cdk-lib 2.
 # The wheel's own `npm` is a copy of a link and does not find its library, so the script behind it is named.
-NODE = $$($(BIN)/python -m stacks.node)
+NODE = $$($(BIN)/python -m sluice.node)
 NPM = PATH="$(NODE):$$PATH" node "$(NODE)/../lib/node_modules/npm/bin/npm-cli.js"
 CDK = PATH="$(NODE):$$PATH" tools/cdk/node_modules/.bin/cdk
 CLI := tools/cdk/node_modules/.installed

@@ -14,10 +14,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import app
+from app import ENVIRONMENTS
 from audit.command import ROOT, answer_of
 from audit.finding import Finding, Report, ToolError
 from sluice.project import load_project
+from stacks.compose import compose
 
 if TYPE_CHECKING:
     import aws_cdk as cdk
@@ -83,7 +84,7 @@ def main(packs: Sequence[str]) -> int:
     report = Path(os.environ["CDK_OUTDIR"]) / _REPORT
     report.unlink(missing_ok=True)
     try:
-        app.compose(load_project(ROOT), before_synth=lambda stage: _watch(stage, packs))
+        compose(load_project(ROOT), environments=ENVIRONMENTS, before_synth=lambda stage: _watch(stage, packs))
     except RuntimeError:  # how the CDK says that there are findings
         if not report.exists():
             raise

@@ -30,6 +30,7 @@ RELEASED = "released"  # folder in contracts/ with the contracts as readers know
 class Project:
     """All datasets by name, all marts, each after the marts and tables that it reads, and all frozen sets."""
 
+    root: Path  # the folder with contracts/ and marts/
     plans: Mapping[str, Plan]
     marts: Sequence[Mart]
     sets: Sequence[SetDefinition] = ()
@@ -90,7 +91,7 @@ def load_project(root: Path) -> Project:
         if path.is_file():
             refuse_unsaid(load_plan(path), plan, file=str(root / "contracts" / path.name))
     marts = load_marts(root / "marts", plans)
-    return Project(plans=plans, marts=marts, sets=load_sets(root / "frozen", plans, marts))
+    return Project(root=root, plans=plans, marts=marts, sets=load_sets(root / "frozen", plans, marts))
 
 
 def load_marts(folder: Path, plans: Mapping[str, Plan]) -> Sequence[Mart]:

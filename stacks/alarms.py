@@ -17,11 +17,12 @@ from aws_cdk import aws_events as events
 from sluice import metrics
 from sluice.contract.plan import Plan
 from sluice.metrics import Metric
-from stacks.ingest import Ingest
-from stacks.maintenance import Maintenance
-from stacks.pipeline import Pipeline
-from stacks.settings import Settings
-from stacks.warehouse import Warehouse
+
+from .ingest import Ingest
+from .maintenance import Maintenance
+from .pipeline import Pipeline
+from .settings import Settings
+from .warehouse import Warehouse
 
 PERIOD = Duration.minutes(5)
 _BUDGET_NEAR = 0.8

@@ -1,7 +1,8 @@
 """What is uploaded: a folder for each Lambda function, the Glue script and its library. Same input, same bytes.
 
 A function's folder holds its handler, the `sluice` package without what only people's machines need, the compiled
-plans and marts, and, once `make package` has put them into build/packages/<stage>/, its third-party packages.
+plans and marts, and, once `sluice package` has put them into the project's build/packages/<stage>/, its third-party
+packages.
 """
 
 from __future__ import annotations
@@ -12,13 +13,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import sluice
+from sluice.bundle import bundled
 from sluice.contract.plan import Plan
 from sluice.errors import ContractError
 from sluice.project import Project
 from sluice.warehouse.mart import marts_to_json
-from stacks.settings import SIZES, Stage
 
-_NOT_DEPLOYED = ("local", "cli")
+from .settings import SIZES, Stage
+
+PACKAGES = Path("build") / "packages"  # in a project: third-party packages, a folder for each function
+_NOT_DEPLOYED = ("local", "cli", "bundle.py", "node.py")
+_SLUICE = Path(sluice.__file__).parent
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip can tell
 
 
@@ -32,27 +38,28 @@ class Assets:
     glue_wheels: Sequence[Path] = ()
 
 
-def assemble(project: Project, *, root: Path, target: Path, packaged: bool) -> Assets:
+def assemble(project: Project, *, target: Path, packaged: bool) -> Assets:
     """Put everything together below `target`, an empty folder.
 
-    Raises ContractError if `packaged` and third-party packages are missing.
+    Raises ContractError if `packaged` and the project's third-party packages are missing.
     """
+    packages = project.root / PACKAGES
     functions: dict[Stage, Path] = {}
     for stage in SIZES:
         folder = functions[stage] = target / stage
         if packaged:
-            _copy_packages(root / "build" / "packages" / stage, folder)
-        _copy(root / "lambdas" / stage, folder)
-        _copy(root / "sluice", folder / "sluice", without=_NOT_DEPLOYED)
+            _copy_packages(packages / stage, folder)
+        _copy(bundled(f"lambdas/{stage}"), folder)
+        _copy(_SLUICE, folder / "sluice", without=_NOT_DEPLOYED)
         _write_plans(project.plans, folder / "plans")
         _write_marts(project, folder / "marts")
     library = target / "sluice.zip"
-    _zip(root / "sluice", library)
+    _zip(_SLUICE, library)
     return Assets(
         functions=functions,
-        glue_script=root / "glue_jobs" / "transform.py",
+        glue_script=bundled("glue_jobs/transform.py"),
         glue_library=library,
-        glue_wheels=_wheels(root / "build" / "packages" / "glue") if packaged else (),
+        glue_wheels=_wheels(packages / "glue") if packaged else (),
     )
 
 
@@ -74,14 +81,14 @@ def _copy(source: Path, target: Path, *, without: tuple[str, ...] = ()) -> None:
 
 def _copy_packages(source: Path, target: Path) -> None:
     if not source.is_dir():
-        raise ContractError("there are no packages for this function", file=str(source), remedy="run make package")
+        raise ContractError("there are no packages for this function", file=str(source), remedy="run `sluice package`")
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def _wheels(folder: Path) -> Sequence[Path]:
     wheels = sorted(folder.glob("*.whl"))
     if not wheels:
-        raise ContractError("there are no packages for the Glue job", file=str(folder), remedy="run make package")
+        raise ContractError("there are no packages for the Glue job", file=str(folder), remedy="run `sluice package`")
     return wheels
 
 

@@ -14,11 +14,12 @@ from constructs import Construct
 
 from sluice import metrics
 from sluice.metrics import Metric
-from stacks.alarms import PERIOD
-from stacks.ingest import Ingest
-from stacks.pipeline import Pipeline
-from stacks.settings import Settings
-from stacks.warehouse import Warehouse
+
+from .alarms import PERIOD
+from .ingest import Ingest
+from .pipeline import Pipeline
+from .settings import Settings
+from .warehouse import Warehouse
 
 _WIDTH = 24  # columns of a dashboard
 _DAY = Duration.days(1)

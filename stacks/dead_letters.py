@@ -6,7 +6,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.acknowledged import acknowledge
+from .acknowledged import acknowledge
 
 
 def dead_letters(scope: Construct, construct_id: str) -> sqs.Queue:

@@ -8,15 +8,16 @@ from aws_cdk import Annotations, CfnOutput, Environment, Stack
 from constructs import Construct
 
 from sluice.contract.plan import Plan
-from stacks.acknowledged import acknowledge, acknowledge_wildcards
-from stacks.assets import Assets
-from stacks.ingest import Ingest
-from stacks.lake import Lake
-from stacks.maintenance import Maintenance
-from stacks.operations import Operations
-from stacks.pipeline import Pipeline
-from stacks.settings import Settings
-from stacks.warehouse import Warehouse
+
+from .acknowledged import acknowledge, acknowledge_wildcards
+from .assets import Assets
+from .ingest import Ingest
+from .lake import Lake
+from .maintenance import Maintenance
+from .operations import Operations
+from .pipeline import Pipeline
+from .settings import Settings
+from .warehouse import Warehouse
 
 
 class Flow(Stack):

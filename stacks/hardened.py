@@ -23,11 +23,11 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import IConstruct
 
-from stacks import access
-from stacks.acknowledged import acknowledge
-from stacks.lake import Lake
-from stacks.network import Network
-from stacks.settings import Settings
+from . import access
+from .acknowledged import acknowledge
+from .lake import Lake
+from .network import Network
+from .settings import Settings
 
 C = TypeVar("C", bound=IConstruct)
 

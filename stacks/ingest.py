@@ -12,14 +12,14 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks import access
-from stacks.acknowledged import acknowledge
-from stacks.assets import Assets
-from stacks.dead_letters import dead_letters
-from stacks.lake import Lake
-from stacks.machine import Machine
-from stacks.settings import Settings, Stage
-from stacks.stage_function import StageFunction
+from . import access
+from .acknowledged import acknowledge
+from .assets import Assets
+from .dead_letters import dead_letters
+from .lake import Lake
+from .machine import Machine
+from .settings import Settings, Stage
+from .stage_function import StageFunction
 
 _RETRIES = 5  # before a message is a dead letter
 

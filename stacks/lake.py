@@ -8,8 +8,8 @@ from aws_cdk import aws_glue as glue
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from stacks.acknowledged import acknowledge
-from stacks.settings import Settings
+from .acknowledged import acknowledge
+from .settings import Settings
 
 _ABANDONED = s3.LifecycleRule(id="AbandonedUploads", abort_incomplete_multipart_upload_after=Duration.days(7))
 

@@ -6,7 +6,7 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks.acknowledged import acknowledge
+from .acknowledged import acknowledge
 
 _RETENTION = {
     7: logs.RetentionDays.ONE_WEEK,

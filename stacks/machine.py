@@ -10,9 +10,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks import access
-from stacks.acknowledged import acknowledge
-from stacks.logs import log_group
+from . import access
+from .acknowledged import acknowledge
+from .logs import log_group
 
 
 class Machine(Construct):

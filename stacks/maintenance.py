@@ -9,14 +9,14 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
-from stacks import access
-from stacks.assets import Assets
-from stacks.dead_letters import dead_letters
-from stacks.lake import Lake
-from stacks.machine import Machine
-from stacks.machines.maintenance import maintenance_definition
-from stacks.settings import Settings
-from stacks.stage_function import StageFunction
+from . import access
+from .assets import Assets
+from .dead_letters import dead_letters
+from .lake import Lake
+from .machine import Machine
+from .machines.maintenance import maintenance_definition
+from .settings import Settings
+from .stage_function import StageFunction
 
 _HOUR = "3"  # UTC
 

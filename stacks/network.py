@@ -8,8 +8,8 @@ from types import MappingProxyType
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from stacks.acknowledged import acknowledge
-from stacks.logs import log_group
+from .acknowledged import acknowledge
+from .logs import log_group
 
 _HTTPS = 443
 # Endpoints by the prefix of the actions that they serve. Each costs while idle (docs/hardened.md).

@@ -17,13 +17,14 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from sluice.contract.plan import Plan
-from stacks.alarms import AlarmSpec, alarm_specs
-from stacks.dashboard import dashboard
-from stacks.ingest import Ingest
-from stacks.maintenance import Maintenance
-from stacks.pipeline import Pipeline
-from stacks.settings import Settings
-from stacks.warehouse import Warehouse
+
+from .alarms import AlarmSpec, alarm_specs
+from .dashboard import dashboard
+from .ingest import Ingest
+from .maintenance import Maintenance
+from .pipeline import Pipeline
+from .settings import Settings
+from .warehouse import Warehouse
 
 
 class Operations(Construct):

@@ -1,6 +1,7 @@
-"""Third-party packages for each Lambda function, resolved for its runtime on any host, without Docker: `make package`.
+"""Third-party packages for each Lambda function, for its runtime, on any host, without Docker: `sluice package`.
 
-Versions and hashes come from requirements.lock, so what is deployed is what was tested. Fills build/packages/<stage>/.
+Versions and hashes come from requirements.lock, so what is deployed is what was tested. Fills build/packages/<stage>/
+of a project.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from stacks.settings import Stage
+from sluice.bundle import bundled
+
+from .assets import PACKAGES
+from .settings import Stage
 
 LIMIT_MIB = 250  # unzipped, code included: AWS Lambda quotas
 PYTHON, PLATFORM = "3.13", "aarch64-manylinux_2_28"  # as stage_function.py deploys them
@@ -131,10 +135,9 @@ def _uv(*words: str, said: str = "") -> str:
     return subprocess.run(command, input=said, text=True, check=True, stdout=subprocess.PIPE).stdout  # noqa: S603
 
 
-def main() -> int:
-    """Package every stage, and the job, and print the sizes. Answers 1 if a stage does not fit."""
-    root = Path(__file__).parents[1]
-    lock, packages = root / "requirements.lock", root / "build" / "packages"
+def main(project: Path) -> int:
+    """Package every stage, and the job, for a project and print the sizes. Returns 1 if a stage does not fit."""
+    lock, packages = bundled("requirements.lock"), project / PACKAGES
     made: dict[tuple[str, ...], Path] = {}
     fits = True
     for stage, names in STAGES.items():
@@ -155,4 +158,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else ".")))

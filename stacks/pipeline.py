@@ -8,14 +8,14 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks import access
-from stacks.assets import Assets
-from stacks.lake import Lake
-from stacks.machine import Machine
-from stacks.machines.run import run_definition
-from stacks.settings import Settings, Stage
-from stacks.spark_job import SparkJob
-from stacks.stage_function import StageFunction
+from . import access
+from .assets import Assets
+from .lake import Lake
+from .machine import Machine
+from .machines.run import run_definition
+from .settings import Settings, Stage
+from .spark_job import SparkJob
+from .stage_function import StageFunction
 
 
 class Pipeline(Construct):

@@ -1,11 +1,12 @@
-"""What differs between environments, typed, in one place. Sizes, thresholds, retention: change them here.
+"""What may differ between environments, typed, with defaults: sizes, thresholds, retention.
 
-Any number can also be set for one synth: `cdk synth -c env=dev -c lambda_max_bytes=1000000`.
+A project's `app.py` names its environments, each a `Settings`. Any number can also be set for one synth:
+`cdk synth -c env=dev -c lambda_max_bytes=1000000`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -123,41 +124,40 @@ class Settings:
         return f"sluice_{self.environment}"
 
 
-ENVIRONMENTS: Mapping[str, Settings] = MappingProxyType(
-    {
-        "dev": Settings(environment="dev", athena_scan_limit_bytes=10 * GIB, log_days=7),
-        "staging": Settings(environment="staging"),
-        "prod": Settings(environment="prod", log_days=365, noncurrent_days=90, glue_workers=10),
-    }
-)
-
-
 def must_have_salt(settings: Settings, plans: Mapping[str, Plan]) -> None:
     """Raise ContractError if a dataset hashes values and the environment names no salt for it."""
     hashing = sorted(name for name, plan in plans.items() if any(column.protect == "hash" for column in plan.columns))
     if hashing and not settings.salt_parameter:
         raise ContractError(
             f"dataset {hashing[0]} hashes values, and environment {settings.environment} has no salt",
-            file="stacks/settings.py",
+            file="app.py",
             place="salt_parameter",
             remedy="make an SSM parameter that holds one, and name it (docs/contracts.md, Personal data)",
         )
 
 
-def settings_from(context: Callable[[str], Any]) -> Settings:
-    """Take the environment that the context names (`env`, default dev), with single values overridden.
+def settings_from(context: Callable[[str], Any], environments: Sequence[Settings]) -> Settings:
+    """Choose the environment that the context names, with single values overridden.
 
-    `context` answers None for what is not set. Raises ContractError for an environment or value that cannot be.
+    Args:
+        context: returns the value of a key, `env` (default dev) or a setting; None for what is not set.
+        environments: the project's.
+
+    Raises:
+        ContractError: there is no such environment, two have one name, or a value is impossible.
     """
+    named = {one.environment: one for one in environments}
+    if len(named) < len(environments):
+        raise ContractError("two environments have one name", file="app.py", remedy="give each a name of its own")
     name = str(context("env") or "dev")
-    if name not in ENVIRONMENTS:
+    if name not in named:
         raise ContractError(
             f"there is no environment {name!r}",
-            file="stacks/settings.py",
-            place="ENVIRONMENTS",
-            remedy=f"say -c env={'|'.join(ENVIRONMENTS)}, or add it there",
+            file="app.py",
+            place="environments",
+            remedy=f"choose {' or '.join(named) or 'none: there are none yet'}, or add Settings(environment={name!r})",
         )
-    settings = ENVIRONMENTS[name]
+    settings = named[name]
     changes: dict[str, Any] = {
         item.name: _like(getattr(settings, item.name), value, item.name)
         for item in fields(Settings)
@@ -168,7 +168,7 @@ def settings_from(context: Callable[[str], Any]) -> Settings:
         if getattr(changed, name) <= LONGEST_REDRIVE_DAYS:
             raise ContractError(
                 f"cannot be {getattr(changed, name)}: what is redriven after {LONGEST_REDRIVE_DAYS} days would miss it",
-                file="stacks/settings.py",
+                file="app.py",
                 place=name,
                 remedy=f"keep it above {LONGEST_REDRIVE_DAYS}",
             )
@@ -190,4 +190,4 @@ def _like(default: object, value: object, key: str) -> bool | int | float | str:
         raise ContractError(
             f"cannot be {value!r}", file="context", place=key, remedy=f"give it a value like {default!r}"
         ) from error
-    raise ContractError("cannot be set by context", file="context", place=key, remedy="edit stacks/settings.py")
+    raise ContractError("cannot be set by context", file="context", place=key, remedy="set it in app.py")

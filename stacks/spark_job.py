@@ -15,10 +15,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from stacks import access
-from stacks.assets import Assets
-from stacks.packages import GLUE_MODULES
-from stacks.settings import Settings, WorkerType
+from . import access
+from .assets import Assets
+from .packages import GLUE_MODULES
+from .settings import Settings, WorkerType
 
 # Units that a worker is charged as: docs.aws.amazon.com/glue/latest/dg/worker-types.html
 _DPU: Mapping[WorkerType, int] = MappingProxyType({"G_1X": 1, "G_2X": 2, "G_4X": 4, "G_8X": 8})

@@ -11,9 +11,10 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from sluice.metrics import namespace
-from stacks.acknowledged import acknowledge
-from stacks.logs import log_group
-from stacks.settings import Settings, Stage
+
+from .acknowledged import acknowledge
+from .logs import log_group
+from .settings import Settings, Stage
 
 
 class StageFunction(Construct):

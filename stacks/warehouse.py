@@ -11,14 +11,14 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from stacks import access
-from stacks.assets import Assets
-from stacks.dead_letters import dead_letters
-from stacks.lake import Lake
-from stacks.machine import Machine
-from stacks.machines.marts import marts_definition
-from stacks.settings import Settings
-from stacks.stage_function import StageFunction
+from . import access
+from .assets import Assets
+from .dead_letters import dead_letters
+from .lake import Lake
+from .machine import Machine
+from .machines.marts import marts_definition
+from .settings import Settings
+from .stage_function import StageFunction
 
 _QUERY_SECONDS = 30 * 60  # Athena's own limit for a DML statement
 

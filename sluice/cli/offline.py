@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from sluice.bundle import child_environment
 from sluice.cli.exits import CommandError
 from sluice.cli.screen import say
 
@@ -52,12 +52,12 @@ def synthesize(project: Path, folder: Path, *, context: Mapping[str, str]) -> No
     if not (project / "app.py").is_file():
         raise CommandError(
             f"{project} is no Sluice project: it has no app.py.",
-            how="Change to the folder with app.py, or name it with --project.",
+            how="Change to a folder that has one, name it with --project, or make one: sluice new NAME.",
         )
     done = subprocess.run(
         [sys.executable, "app.py"],
         cwd=project,
-        env={**os.environ, "CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context)},
+        env={**child_environment(), "CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": json.dumps(context)},
         capture_output=True,
         text=True,
         check=False,

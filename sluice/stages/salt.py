@@ -31,7 +31,7 @@ def salt_from(parameter: str, ssm: Callable[[], Any]) -> SaltOf:
                 f"dataset {plan.dataset} hashes values, and no parameter with a salt is named",
                 file="environment",
                 place="SLUICE_SALT_PARAMETER",
-                remedy="set salt_parameter in stacks/settings.py",
+                remedy="set salt_parameter in app.py",
             )
         return str(ssm().get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])
 

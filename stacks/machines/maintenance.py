@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stacks.machines.task import lambda_task
+from .task import lambda_task
 
 MAINTAIN = "${Maintain}"
 _AT_ONCE = 2

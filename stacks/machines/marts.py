@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stacks.machines.task import State, athena_task, lambda_task
+from .task import State, athena_task, lambda_task
 
 REFRESH, DATABASE, WORKGROUP = "${Refresh}", "${Database}", "${WorkGroup}"
 

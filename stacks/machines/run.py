@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stacks.machines.task import State, glue_task, lambda_task
+from .task import State, glue_task, lambda_task
 
 # Substituted by CloudFormation: see `SUBSTITUTIONS` for the names that a definition uses.
 CLAIM, TRANSFORM, PUBLISH, SETTLE, JOB = "${Claim}", "${Transform}", "${Publish}", "${Settle}", "${Job}"

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import boto3
 
-from stacks.node import node_folder
+from sluice.node import node_folder
 
 ROOT = Path(__file__).parents[2]
 SERVER = ROOT / "tools" / "ministack" / ".venv" / "bin" / "ministack"

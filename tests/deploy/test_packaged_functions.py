@@ -68,13 +68,13 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Packaged:
     wheels(GLUE_MODULES, lock=LOCK, folder=packages / "glue")
     provided = root / "provided"
     install(PROVIDED, lock=LOCK, folder=provided, target=HERE)
-    assets = assemble(load_project(root), root=root, target=root / "assets", packaged=True)
+    assets = assemble(load_project(root), target=root / "assets", packaged=True)
     return Packaged(root, provided, {str(stage): folder for stage, folder in assets.functions.items()})
 
 
 def test_every_asset_fits_with_its_code(tmp_path: Path) -> None:
     """For the runtime that they are deployed to, which is not this machine's."""
-    code = assemble(load_project(ROOT), root=ROOT, target=tmp_path / "code", packaged=False).functions
+    code = assemble(load_project(ROOT), target=tmp_path / "code", packaged=False).functions
     sizes: dict[tuple[str, ...], int] = {}
     for stage, names in STAGES.items():
         if names not in sizes:

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app import ENVIRONMENTS
 from sluice import prices
 from sluice.metrics import METRICS, namespace
 from sluice.project import load_project
-from stacks.settings import ENVIRONMENTS
 
 if TYPE_CHECKING:
     from conftest import Resource, Templates
@@ -113,7 +113,7 @@ def test_silence_of_the_reconciler_is_an_alarm(templates: Templates) -> None:
     silent = templates.at("Operations/ReconcilerSilent").properties
     assert (silent["ComparisonOperator"], silent["Threshold"]) == ("LessThanThreshold", 1)
     assert silent["TreatMissingData"] == "breaching"
-    assert silent["Period"] == 4 * 60 * ENVIRONMENTS["dev"].reconcile_minutes
+    assert silent["Period"] == 4 * 60 * ENVIRONMENTS[0].reconcile_minutes
 
 
 def test_functions_are_slow_before_they_are_killed(templates: Templates) -> None:

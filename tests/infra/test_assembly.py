@@ -86,7 +86,7 @@ def test_cfn_lint_finds_nothing(templates: Templates) -> None:
 def test_same_sources_make_the_same_assets(root: Path, tmp_path: Path) -> None:
     def contents(name: str) -> dict[str, bytes]:
         folder = tmp_path / name
-        assemble(load_project(root), root=root, target=folder, packaged=False)
+        assemble(load_project(root), target=folder, packaged=False)
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     first = contents("first")

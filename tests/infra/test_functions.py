@@ -6,16 +6,17 @@ import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from app import ENVIRONMENTS
 from sluice.contract.plan import Plan
 from sluice.project import load_project
-from stacks.settings import ENVIRONMENTS, SIZES
+from stacks.settings import SIZES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Resource, Templates
 
-DEV = ENVIRONMENTS["dev"]
+DEV = ENVIRONMENTS[0]
 EVERYWHERE = {
     "SLUICE_RAW_BUCKET", "SLUICE_LAKE_BUCKET", "SLUICE_LEDGER_TABLE", "SLUICE_DATABASE", "SLUICE_WORKGROUP",
     "SLUICE_LAMBDA_MAX_BYTES", "SLUICE_GROUP_MAX_BYTES", "SLUICE_GROUP_MAX_OBJECTS", "SLUICE_RUN_MAX_LOADS",

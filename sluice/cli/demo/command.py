@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from sluice.bundle import bundled
 from sluice.cli.exits import CommandError, Exit, answering
+from sluice.cli.new import TEMPLATE
 from sluice.cli.screen import AsJson, emit, working
 
 if TYPE_CHECKING:
@@ -23,17 +26,14 @@ if TYPE_CHECKING:
 _CONTEXT = {"lambda_max_bytes": "16000000", "ingest_window": "0"}
 
 
-def demo(
-    project: Annotated[Path, typer.Option(help="Folder with app.py, contracts/ and marts/.")] = Path(),
-    as_json: AsJson = False,
-) -> None:
+def demo(as_json: AsJson = False) -> None:
     """Send a year of flights through the whole pipeline, offline, and account for every row."""
     with answering(as_json=as_json):
         begun = time.monotonic()
         from sluice.cli.demo import report  # noqa: PLC0415  (Arrow, DuckDB, pyiceberg)
 
         with working("Starting") as progress:
-            story = _play(project, progress, seconds=lambda: time.monotonic() - begun)
+            story = _play(progress, seconds=lambda: time.monotonic() - begun)
         if as_json:
             emit(report.document(story))
         else:
@@ -42,7 +42,7 @@ def demo(
             raise typer.Exit(Exit.DATA)
 
 
-def _play(project: Path, progress: Callable[[str], None], *, seconds: Callable[[], float]) -> Story:
+def _play(progress: Callable[[str], None], *, seconds: Callable[[], float]) -> Story:
     from sluice.cli.demo.account import accounts  # noqa: PLC0415
     from sluice.cli.demo.proof import prove  # noqa: PLC0415
     from sluice.cli.demo.report import Story  # noqa: PLC0415
@@ -52,12 +52,12 @@ def _play(project: Path, progress: Callable[[str], None], *, seconds: Callable[[
     from sluice.cli.target import Target  # noqa: PLC0415
     from sluice.project import load_project  # noqa: PLC0415
 
-    found = load_project(project)
     with (
         TemporaryDirectory(prefix="sluice-demo-") as scratch,
-        offline_aws(project, progress=progress, context=_CONTEXT) as cloud,
+        offline_aws(project := _project(Path(scratch)), progress=progress, context=_CONTEXT) as cloud,
         _exported(cloud.environment()),
     ):
+        found = load_project(project)
         target = Target.from_environment(os.environ)
         deployed = seconds()
         sent = play(cloud, target, progress=progress)
@@ -82,6 +82,14 @@ def _play(project: Path, progress: Callable[[str], None], *, seconds: Callable[[
             load_seconds=arrived - deployed,
             seconds=seconds(),
         )
+
+
+def _project(folder: Path) -> Path:
+    """Make the demo's project: the app of a new one, with the contracts and marts that travel with Sluice."""
+    for name in ("contracts", "marts"):
+        shutil.copytree(bundled(name), folder / name, ignore=shutil.ignore_patterns("released"))
+    shutil.copyfile(TEMPLATE / "app.py", folder / "app.py")
+    return folder
 
 
 def _none_failed(cloud: LocalCloud) -> None:

