@@ -36,6 +36,14 @@ LOADS_REGISTERED = Metric(
 UNKNOWN_KEYS = Metric(
     name="UnknownKeys", unit="Count", stage="ingest", per_dataset=False, rare=True, meaning="keys outside all datasets"
 )
+KEYS_PASSED_OVER = Metric(
+    name="KeysPassedOver",
+    unit="Count",
+    stage="ingest",
+    per_dataset=False,
+    rare=True,
+    meaning="keys that are no data: hidden names, markers, what a contract excludes",
+)
 MALFORMED_EVENTS = Metric(
     name="MalformedEvents",
     unit="Count",

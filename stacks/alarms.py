@@ -191,6 +191,12 @@ def _maintenance(maintenance: Maintenance, settings: Settings) -> Iterator[Alarm
 
 def _data(settings: Settings) -> Iterator[AlarmSpec]:
     yield AlarmSpec(
+        name=metrics.UNKNOWN_KEYS.name,
+        page="unknown-keys",
+        metric=own(metrics.UNKNOWN_KEYS, settings, statistic="Sum", period=PERIOD),
+        description="Files arrived that lie in no dataset's folder",
+    )
+    yield AlarmSpec(
         name="RejectShare",
         page="reject-share",
         metric=own(metrics.REJECT_SHARE, settings, statistic="Maximum", period=PERIOD),

@@ -48,6 +48,8 @@ def doctor(
                         _mend(plan, one, target)
                 _wait(chosen, target, deadline=time.monotonic() + timeout, progress=progress)
                 found = list(_diagnoses(chosen, target, progress))
+            if dataset is None:
+                found.append(_bucket(list(plans), target))
         well = all(one.holds for one in found)
         if as_json:
             emit({"ok": well, "datasets": [_document(one) for one in found]})
@@ -65,6 +67,13 @@ def _diagnoses(plans: list[Plan], target: Target, progress: Callable[[str], None
     for plan in plans:
         progress(f"Looking at {plan.dataset}")
         yield examine(plan, context)
+
+
+def _bucket(datasets: list[str], target: Target) -> Diagnosis:
+    from sluice.stages.doctor import Diagnosis, unknown_keys  # noqa: PLC0415
+
+    finding = unknown_keys(target.client("s3"), bucket=target.raw_bucket, datasets=datasets)
+    return Diagnosis(dataset="the raw bucket", findings=(finding,))
 
 
 def _context(target: Target) -> DoctorContext:

@@ -67,6 +67,8 @@ def compile_plan(dataset: Dataset) -> Plan:
         frequency_seconds=dataset.frequency_seconds,
         budget_usd=dataset.budget_usd,
         budget_action=dataset.budget_action,
+        include=dataset.include,
+        exclude=dataset.exclude,
     )
     refuse_leaks(dataset, plan)
     return plan

@@ -25,7 +25,7 @@ PROPERTY = "sluice"
 SPELLING_OPTIONS = frozenset({"decimalSeparator", "thousandsSeparator", "trueTexts", "falseTexts"})
 OBJECT_OPTIONS = frozenset(
     {
-        *("mode", "onDelete", "sequenceBy", "maxRejectShare", "budget", "protect"),
+        *("mode", "onDelete", "sequenceBy", "maxRejectShare", "budget", "protect", "include", "exclude"),
         *("format", "delimiter", "quote", "escape", "recordEnd", "header", "headerLines", "skipLines", "skipFooter"),
         *("comment", "encoding", "compression", "nullTexts", "blanks", "raggedRows", "strayQuotes"),
         *("unknownColumns", "extraColumn", "missingColumns"),
@@ -89,6 +89,15 @@ class Custom:
         if any(isinstance(item, bool) for item in value):
             raise self.source(name).error(f"{name} holds true or false", "put the word in quotes")
         return tuple(dict.fromkeys(str(item) for item in value))
+
+    def patterns(self, name: str) -> tuple[str, ...]:
+        """A list of patterns of keys below the dataset's folder."""
+        for pattern in (found := self.texts(name, ())):
+            if not pattern or pattern.startswith("/") or "//" in pattern or pattern.endswith("/"):
+                raise self.source(name).error(
+                    f"{name} holds {pattern!r}", 'write patterns of keys below the dataset\'s folder: ["2024/**/*.csv"]'
+                )
+        return found
 
     def _typed(self, name: str, default: _T, kind: type, words: str) -> Any | _T:
         value = self.values.get(name)

@@ -154,6 +154,8 @@ class Dataset:
     frequency_seconds: int | None = None
     budget_usd: float | None = None
     budget_action: BudgetAction = "warn"
+    include: tuple[str, ...] = ()  # patterns of keys that are data
+    exclude: tuple[str, ...] = ()  # patterns of keys that are not
     reading: Reading = field(default_factory=Reading)
     extra_column: str | None = None  # the property that takes what the contract does not name
     properties: tuple[Property, ...] = ()

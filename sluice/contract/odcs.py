@@ -110,6 +110,8 @@ def _dataset(document: Document, contract: OpenDataContractStandard, table: Sche
         frequency_seconds=frequency,
         budget_usd=budget,
         budget_action=action,
+        include=custom.patterns("include"),
+        exclude=custom.patterns("exclude"),
         reading=read_reading(custom, contract.servers),
         extra_column=custom.text("extraColumn", None),
         properties=properties,

@@ -186,6 +186,8 @@ class Plan:
     frequency_seconds: int | None = None  # new data is to be in the table so often
     budget_usd: float | None = None  # a month
     budget_action: BudgetAction = "warn"
+    include: tuple[str, ...] = ()  # patterns of keys below the dataset's folder; none: all that readers do not hide
+    exclude: tuple[str, ...] = ()
 
     @property
     def rejects_table(self) -> str:
@@ -228,6 +230,8 @@ class Plan:
                 "relationships": tuple(Relationship(**_with_tuples(one)) for one in data.get("relationships", ())),
                 "checks": tuple(ObjectCheck(**_with_tuples(check)) for check in data.get("checks", ())),
                 "partition": tuple(PartitionField(**part) for part in data["partition"]),
+                "include": tuple(data.get("include", ())),
+                "exclude": tuple(data.get("exclude", ())),
             }
         )
 

@@ -15,8 +15,7 @@ from sluice.ledger.model import Load, Run, Settlement
 from sluice.ledger.table import Ledger
 from sluice.stages.budget import is_stopped
 from sluice.stages.environment import StageSettings
-from sluice.stages.ingest import is_data_key
-from sluice.stages.judge import choose, counting_versions, judge, pack
+from sluice.stages.judge import choose, counting_versions, judge, of_data, pack
 from sluice.stages.manifest import Claim, ClaimedLoad, Group
 from sluice.stages.rebuild import open_all, pack_all
 from sluice.stages.run_folder import RunFolder
@@ -65,8 +64,7 @@ def claim(
     generation = lease.generation if lease.generation > tables.standing.generation else 0
     if generation:
         everything = list_prefix(s3, bucket=settings.raw_bucket, prefix=f"{plan.dataset}/")
-        counted = [history for history in everything if is_data_key(history.key)]
-        open_all(plan, counted, ledger=ledger, raw_bucket=settings.raw_bucket, now=now)
+        open_all(plan, list(of_data(plan, everything)), ledger=ledger, raw_bucket=settings.raw_bucket, now=now)
     waiting = [_before(load, run_id) for load in ledger.pending(dataset)]
     if generation and (not waiting or any(load.attempts >= settings.max_attempts for load in waiting)):
         # There is nothing to rebuild from, or it failed too often: go on as if nobody had asked.
@@ -154,9 +152,10 @@ def _without_lost(group: Group, attempts: Mapping[str, int]) -> Group:
 def _look(loads: Sequence[Load], *, plan: Plan, s3: S3Client, bucket: str) -> Mapping[str, KeyHistory]:
     """Ask the bucket about the keys of these loads; where the newest of all objects counts, about all keys."""
     if not loads or plan.mode != "replace":
-        return list_keys(s3, bucket=bucket, keys={load.key for load in loads})
+        found = list_keys(s3, bucket=bucket, keys={load.key for load in loads})
+        return {history.key: history for history in of_data(plan, found.values())}
     listed = list_prefix(s3, bucket=bucket, prefix=f"{plan.dataset}/")
-    return {history.key: history for history in listed if is_data_key(history.key)}
+    return {history.key: history for history in of_data(plan, listed)}
 
 
 def _judge_all(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pyiceberg.exceptions import NoSuchTableError
 
+from sluice.contract.keys import is_hidden, nearest, passed_over
 from sluice.contract.plan import Plan
 from sluice.lake import orphans
 from sluice.lake.census import Origin, origins, rejected
@@ -20,8 +21,7 @@ from sluice.lake.marks import standing
 from sluice.lake.versions import KeyHistory, Version, list_prefix
 from sluice.ledger.model import Lease, Load, load_id
 from sluice.ledger.table import Ledger
-from sluice.stages.ingest import is_data_key
-from sluice.stages.judge import counting_versions
+from sluice.stages.judge import counting_versions, of_data
 from sluice.stages.reconcile import differences, is_dead, is_overdue
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ class _DatasetState:
 
 def examine(plan: Plan, at: DoctorContext) -> Diagnosis:
     """Look at everything of one dataset. What is under way looks like a difference: look again when it is done."""
-    listed = list_prefix(at.s3, bucket=at.raw_bucket, prefix=f"{plan.dataset}/")
-    histories = {history.key: history for history in listed if is_data_key(history.key)}
+    everything = list(list_prefix(at.s3, bucket=at.raw_bucket, prefix=f"{plan.dataset}/"))
+    histories = {history.key: history for history in of_data(plan, everything)}
     curated, rejects = (_table(at, name) for name in (plan.dataset, plan.rejects_table))
     unreadable = [finding for table in (curated, rejects) if table is not None for finding in _files(table, at)]
     readable = all(finding.holds for finding in unreadable)
@@ -135,6 +135,7 @@ def examine(plan: Plan, at: DoctorContext) -> Diagnosis:
             *_rows(state),
             *_accounts(state),
             *_contract(state),
+            _passed_over(plan, everything),
             *unreadable,
         ),
     )
@@ -250,6 +251,51 @@ def _contract(state: _DatasetState) -> Iterator[Finding]:
         samples=_some(f"{rows} rows by {version}" for version, rows in sorted(older.items())),
         remedy=f"`sluice backfill {plan.dataset}` judges them again",
         is_error=False,
+    )
+
+
+def _passed_over(plan: Plan, everything: Sequence[KeyHistory]) -> Finding:
+    """List the newest versions that are no data, but for folders' placeholders."""
+    found = [
+        f"{history.key}: {why}"
+        for history in everything
+        if (newest := history.newest) is not None
+        and not history.key.endswith("/")
+        and (why := passed_over(plan, history.key, size=newest.size)) is not None
+    ]
+    return Finding(
+        check="keys that are passed over",
+        count=len(found),
+        samples=_some(found),
+        remedy="`include` and `exclude` in the contract say which keys are data",
+        is_error=False,
+    )
+
+
+def unknown_keys(s3: S3Client, *, bucket: str, datasets: Collection[str]) -> Finding:
+    """List the files of the raw bucket that lie in no dataset's folder, each with the name that was perhaps meant.
+
+    Costs one listing of the bucket's top and one page for each foreign folder.
+    """
+    samples: list[str] = []
+    count = 0
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Delimiter="/"):
+        keys = [item["Key"] for item in page.get("Contents", [])]
+        folders = [item["Prefix"] for item in page.get("CommonPrefixes", [])]
+        for folder in folders:
+            if folder.rstrip("/") not in datasets and not is_hidden(folder.rstrip("/")):
+                listed = s3.list_objects_v2(Bucket=bucket, Prefix=folder).get("Contents", [])
+                keys += [item["Key"] for item in listed]
+        for key in keys:
+            if not is_hidden(key):
+                near = nearest(key.partition("/")[0], datasets)
+                samples.append(f"{key}{f': did you mean {near}/?' if near else ''}")
+                count += 1
+    return Finding(
+        check="every file lies in the folder of a dataset",
+        count=count,
+        samples=_some(samples),
+        remedy="move them below `<dataset>/`, add a contract, or delete them",
     )
 
 

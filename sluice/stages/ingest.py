@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice import metrics
+from sluice.contract.keys import is_hidden, passed_over
+from sluice.contract.plan import Plan
 from sluice.errors import DataError, SluiceError
 from sluice.ledger.model import Kind, Load, load_id
 from sluice.ledger.table import Ledger
@@ -46,6 +47,7 @@ class Ingested:
     registered: int
     known: int
     unknown: tuple[str, ...]  # keys that belong to no dataset
+    passed_over: tuple[str, ...]  # keys that are no data
     malformed: tuple[tuple[str, str], ...]  # message id and what is wrong
     errors: tuple[str, ...]  # why datasets could not be woken
     loads: tuple[Load, ...] = ()  # that were registered
@@ -55,6 +57,7 @@ class Ingested:
         return {
             metrics.LOADS_REGISTERED: self.registered,
             metrics.UNKNOWN_KEYS: len(self.unknown),
+            metrics.KEYS_PASSED_OVER: len(self.passed_over),
             metrics.MALFORMED_EVENTS: len(self.malformed),
         }
 
@@ -63,7 +66,7 @@ def ingest(
     messages: Sequence[tuple[str, str]],
     *,
     ledger: Ledger,
-    datasets: AbstractSet[str],
+    plans: Mapping[str, Plan],
     raw_bucket: str,
     account: str,
     wake: Callable[[str], object],
@@ -76,6 +79,7 @@ def ingest(
     wanted: list[tuple[str, Load]] = []
     malformed: list[tuple[str, str]] = []
     unknown: list[str] = []
+    passed: list[str] = []
     waiting: dict[str, list[str]] = {}
     for message_id, body in messages:
         try:
@@ -83,8 +87,9 @@ def ingest(
         except DataError as error:
             malformed.append((message_id, str(error)))
             continue
-        if event.dataset not in datasets or not is_data_key(event.key):
-            unknown.append(event.key)
+        belongs = _belongs(event, plans)
+        if belongs != "data":
+            (passed if belongs == "passed over" else unknown).append(event.key)
         elif event.kind is not None:
             wanted.append((message_id, to_load(event, now=now)))
     new = ledger.register_all([load for _, load in wanted])
@@ -109,6 +114,7 @@ def ingest(
         registered=len(registered),
         known=len(wanted) - len(registered),
         unknown=tuple(unknown),
+        passed_over=tuple(passed),
         malformed=tuple(malformed),
         errors=tuple(errors),
         loads=tuple(registered.values()),
@@ -145,9 +151,13 @@ def parse_event(body: str, *, raw_bucket: str, account: str) -> ObjectEvent:
     return found
 
 
-def is_data_key(key: str) -> bool:
-    """Tell whether a key of the raw bucket is a file of a dataset: not a folder's placeholder, not at the top."""
-    return "/" in key and not key.endswith("/")
+def _belongs(event: ObjectEvent, plans: Mapping[str, Plan]) -> Literal["data", "passed over", "unknown"]:
+    """Tell whether the key is a file of a dataset, of none, or no data at all."""
+    plan = plans.get(event.dataset)
+    if plan is None or "/" not in event.key:
+        return "passed over" if is_hidden(event.key) else "unknown"
+    size = event.size if event.kind == "put" else None
+    return "data" if passed_over(plan, event.key, size=size) is None else "passed over"
 
 
 def to_load(event: ObjectEvent, *, now: datetime) -> Load:

@@ -6,9 +6,10 @@ version of each key, for `merge` every version, for `replace` the newest version
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from sluice.contract.keys import passed_over
 from sluice.contract.plan import Plan
 from sluice.lake.versions import KeyHistory, Version
 from sluice.ledger.model import Load
@@ -43,6 +44,22 @@ def choose(waiting: Sequence[Load], *, fence: int, limit: int, max_attempts: int
         few = max(1, limit // 10 ** (most - 1))
         return Choice(taken=tuple(load for load in suspicious if load.attempts == most)[:few], exhausted=exhausted)
     return Choice(taken=tuple(healthy[:limit]), exhausted=exhausted)
+
+
+def of_data(plan: Plan, histories: Iterable[KeyHistory]) -> Iterator[KeyHistory]:
+    """Leave out what is no file of the dataset: keys that are passed over, and empty markers among their versions."""
+    for history in histories:
+        if all(version.is_marker or version.size for version in history.versions):  # most keys: judge the name alone
+            if passed_over(plan, history.key) is None:
+                yield history
+            continue
+        versions = tuple(
+            version
+            for version in history.versions
+            if passed_over(plan, history.key, size=None if version.is_marker else version.size) is None
+        )
+        if any(not version.is_marker for version in versions):
+            yield replace(history, versions=versions)
 
 
 def counting_versions(plan: Plan, histories: Iterable[KeyHistory]) -> Sequence[Version]:

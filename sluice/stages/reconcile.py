@@ -19,8 +19,7 @@ from sluice.lake.versions import Version, list_prefix
 from sluice.ledger.model import Lease, Load, ObjectState, load_id
 from sluice.ledger.table import Ledger
 from sluice.metrics import Metric
-from sluice.stages.ingest import is_data_key
-from sluice.stages.judge import counting_versions
+from sluice.stages.judge import counting_versions, of_data
 from sluice.stages.run_folder import newest_fence
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def reconcile(
 def look(plan: Plan, *, s3: S3Client, raw_bucket: str) -> Sequence[Version]:
     """List the versions that the dataset's table should show now."""
     listed = list_prefix(s3, bucket=raw_bucket, prefix=f"{plan.dataset}/")
-    return counting_versions(plan, [history for history in listed if is_data_key(history.key)])
+    return counting_versions(plan, of_data(plan, listed))
 
 
 def differences(
@@ -151,6 +150,8 @@ def is_reflected(plan: Plan, version: Version, load: Load, key: ObjectState | No
     """
     if plan.mode == "merge" or load.state in {"PENDING", "PARKED"}:
         return True
+    if load.state == "RETRACTED" and not version.is_marker:
+        return False  # the contract took the key for no data, or the version was hidden, and now it counts again
     return load.state != "SUPERSEDED" and key is not None and key.version_id == version.version_id
 
 

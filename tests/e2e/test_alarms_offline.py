@@ -209,6 +209,7 @@ def _trouble_with_data(world: World) -> set[str]:
         world.put(f"airlines/{number}.csv", carriers(20))
     world.put("airlines/7.csv", carriers(60))
     world.put("weather/bad.csv", WEATHER.replace("EWR", "XXX"))
+    world.put("Airlines/10.csv", carriers(20))
     world.put("planes/picture.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     world.put("airports/1.csv", AIRPORT)
     world.put("airports/2.csv", AIRPORT)  # its budget is spent

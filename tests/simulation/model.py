@@ -83,7 +83,7 @@ def tables(
 ) -> tuple[list[Row], list[Reject]]:
     """What the curated table and the rejects table hold once everything is quiet."""
     newest: dict[str, Version] = {}
-    by_age = sorted(versions, key=lambda version: version.age)
+    by_age = sorted((version for version in versions if not hidden(version.key)), key=lambda version: version.age)
     for version in by_age:
         if version.body is not None or on_delete == "retract":
             newest[version.key] = version
@@ -100,6 +100,11 @@ def tables(
             if cells[0] not in latest or _newer(cells, latest[cells[0]][3]):
                 latest[cells[0]] = row
     return (list(latest.values()) if mode == "merge" else rows), rejects
+
+
+def hidden(key: str) -> bool:
+    """Readers hide what begins with `_` or `.` on the way to the file."""
+    return any(part[0] in "_." for part in key.split("/"))
 
 
 def by_age_of(newest: dict[str, Version]) -> list[Version]:

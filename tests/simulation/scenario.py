@@ -21,6 +21,7 @@ _NAMES = ("a.csv", "b.csv", "c.csv", "sub/d.csv")
 _STAGES = ("ingest", "claim", "transform", "publish", "publish", "settle")
 _TICK = 3600.0  # between two visits of the reconciler
 _AGE = 50_000.0  # seconds after which nothing is young any more
+_MARKED = 0.15  # of the stories: in these there are keys that are no data
 _RESTORED = 0.1  # of the stories: in these the ledger is restored from a backup
 _PATIENCE = 30  # visits until a world must be at rest
 
@@ -97,6 +98,7 @@ def write(seed: int) -> Scenario:
         if rng.random() < 0.4:
             stage, at = rng.choice(_STAGES), rng.randrange(8 if mutating else 25)
         faults.append(Fault(at, kind, when, mutating, stage))  # type: ignore[arg-type]
+    steps = _with_markers(random.Random(f"markers {seed}"), steps)
     if rng.random() < _RESTORED:
         steps = _with_restore(rng, steps)
     return Scenario(
@@ -263,6 +265,19 @@ def _step(rng: random.Random, clock: float, mode: str) -> Step:
         "replay": (rng.randrange(8),),
     }
     return Step(clock, what, arguments.get(what, ()), tuple(options))
+
+
+def _with_markers(rng: random.Random, steps: list[Step]) -> list[Step]:
+    """Let some stories have what jobs leave beside data, and files that are copied out of hidden folders."""
+    if rng.random() > _MARKED:
+        return steps
+    more = []
+    for _ in range(rng.randint(1, 3)):
+        at = rng.choice(steps).at + rng.choice((0.0, 0.2, 30.0))
+        name = rng.choice(("_SUCCESS", "_temporary/0/a.csv", ".b.csv.crc", "sub/.hidden.csv"))
+        what = rng.choice(("put", "put", "put", "delete"))
+        more.append(Step(at, what, (name, _body(rng, rng.choice((0, 1)))) if what == "put" else (name,)))
+    return sorted([*steps, *more], key=lambda step: step.at)
 
 
 def _with_restore(rng: random.Random, steps: list[Step]) -> list[Step]:

@@ -276,7 +276,7 @@ class World:
 
     def _ingest(self, messages: list[tuple[str, str]]) -> tuple[str, ...]:
         done = ingest(
-            messages, ledger=self.ledger, datasets={DATASET}, raw_bucket=RAW, account=DEFAULT_ACCOUNT_ID,
+            messages, ledger=self.ledger, plans={DATASET: self.plan}, raw_bucket=RAW, account=DEFAULT_ACCOUNT_ID,
             wake=self._wake, now=aws().now(),
         )  # fmt: skip
         return done.failed

@@ -128,7 +128,7 @@ class World:
         return ingest(
             [(f"m{at}", body) for at, body in enumerate(bodies)],
             ledger=self.ledger,
-            datasets={self.plan.dataset},
+            plans={self.plan.dataset: self.plan},
             raw_bucket=self.settings.raw_bucket,
             account=ACCOUNT,
             wake=self.wake,

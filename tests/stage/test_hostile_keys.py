@@ -23,7 +23,7 @@ KEYS = (
     "a\u200b\u2066.csv",
     "%2e%2e%2fb.csv",
     "a+b c?versionId=x&y#z.csv",
-    "~/.ssh/authorized_keys",
+    "~/ssh/authorized_keys",
     "*.csv",
     "x" * 900 + ".csv",
 )  # fmt: skip

@@ -47,7 +47,7 @@ def test_a_load_that_was_registered_but_never_woken_is_woken_by_the_redelivery(e
     tried = ingest(
         [("m0", event)],
         ledger=world.ledger,
-        datasets={"items"},
+        plans={"items": world.plan},
         raw_bucket=world.settings.raw_bucket,
         account=ACCOUNT,
         wake=broken,
@@ -101,7 +101,8 @@ def test_keys_of_no_dataset_are_told_and_not_failed(endpoint: str) -> None:
     done = world.ingest(
         world.event("stray.csv", "v"), world.event("other/a.csv", "v"), world.event("items/folder/", "v")
     )
-    assert (done.unknown, done.failed, done.registered) == (("stray.csv", "other/a.csv", "items/folder/"), (), 0)
+    assert (done.unknown, done.failed, done.registered) == (("stray.csv", "other/a.csv"), (), 0)
+    assert done.passed_over == ("items/folder/",)
 
 
 def test_a_version_deleted_for_good_opens_no_load(endpoint: str) -> None:

@@ -228,6 +228,8 @@ def _table(old: Plan, new: Plan, pairs: Mapping[str, Column]) -> Iterator[Change
         ("onDelete", "on_delete"),
         ("sequenceBy", "sequence_by"),
         ("maxRejectShare", "max_reject_share"),
+        ("include", "include"),
+        ("exclude", "exclude"),
     ):
         before, after = getattr(old, field), getattr(new, field)
         if before != after:
