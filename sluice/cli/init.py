@@ -14,6 +14,7 @@ import typer
 from sluice.cli.check import local_sources
 from sluice.cli.exits import CommandError, answering
 from sluice.cli.screen import AsJson, emit, say, show, table, working
+from sluice.contract.filetypes import file_type
 
 if TYPE_CHECKING:
     from sluice.contract.infer import Inferred
@@ -128,7 +129,7 @@ def _sniffed(dataset: str, sources: Sequence[SourceFile], folder: Path, limits: 
         {own.encoding: source.path.name for source, (own, _) in zip(sources, found, strict=True)}
     )
     names = list(dict.fromkeys(name for _, own in found for name in own))
-    everywhere = all(set(names) == set(own) for _, own in found) or reading.format == "json"
+    everywhere = all(set(names) == set(own) for _, own in found) or file_type(reading.format).may_omit_columns
     missing: Any = "reject" if everywhere else "null"
     return replace(reading, encoding=encoding, missing_columns=missing, unknown_columns="reject"), names
 

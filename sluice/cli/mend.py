@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.cli.exits import CommandError
 from sluice.cli.target import Target
+from sluice.contract.filetypes import file_type
 
 if TYPE_CHECKING:
     from sluice.contract.plan import Plan
 
 Version = tuple[str, str]  # key and version id of an object
-_SUFFIXES = {"csv": ".csv", "json": ".jsonl"}
 _WHY = ("row_number", "column", "rule", "reason", "value")
 
 
@@ -73,7 +73,7 @@ def write_mendable(
     files = []
     for number, (version, rules) in enumerate(broken.items(), 1):
         progress(f"Writing: object {number} of {len(broken)}")
-        path = folder / f"mended-{identity(version)}{_SUFFIXES.get(plan.reading.format, '.csv')}"
+        path = folder / f"mended-{identity(version)}{file_type(plan.reading.format).suffixes[0]}"
         if path.exists():
             raise CommandError(f"{path} is there already.", how="Put it or remove it first; it may be half mended.")
         rows = sorted({int(rule["row_number"]) for rule in rules})

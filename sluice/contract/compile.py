@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from sluice.contract.cells import cell_cast
 from sluice.contract.derive import derived_expression
+from sluice.contract.filetypes import file_type
 from sluice.contract.judging import object_checks, uniques
 from sluice.contract.model import Dataset, Property, Spelling
 from sluice.contract.nested import is_nested, nested_cast, nested_rules, nested_type
@@ -155,7 +156,7 @@ def _check_extra_column(dataset: Dataset, kinds: dict[str, str], key: tuple[Prop
 
 def _column(item: Property, kinds: dict[str, str], key: tuple[Property, ...], dataset: Dataset) -> Column:
     kind = kinds[item.name]
-    if item.spelling != Spelling() and dataset.reading.format != "csv":
+    if item.spelling != Spelling() and not file_type(dataset.reading.format).has_spelling:
         raise item.source.error(
             f"property {item.name}: a spelling has no effect on files of format {dataset.reading.format}", "remove it"
         )

@@ -19,17 +19,15 @@ from typing import Any, TypeVar
 from open_data_contract_standard.model import CustomProperty
 
 from sluice.contract.document import Document
+from sluice.contract.filetypes import OPTIONS, SPELLING_OPTIONS
 from sluice.contract.model import Position
 
 PROPERTY = "sluice"
-SPELLING_OPTIONS = frozenset({"decimalSeparator", "thousandsSeparator", "trueTexts", "falseTexts"})
 OBJECT_OPTIONS = frozenset(
     {
         *("mode", "onDelete", "sequenceBy", "maxRejectShare", "budget", "protect", "include", "exclude"),
-        *("format", "delimiter", "quote", "escape", "recordEnd", "header", "headerLines", "skipLines", "skipFooter"),
-        *("comment", "encoding", "compression", "nullTexts", "blanks", "raggedRows", "strayQuotes"),
-        *("unknownColumns", "extraColumn", "missingColumns"),
-        *SPELLING_OPTIONS,
+        *("format", "compression", "nullTexts", "blanks", "unknownColumns", "extraColumn", "missingColumns"),
+        *OPTIONS,
     }
 )
 COLUMN_OPTIONS = frozenset({"partitionTransform", "protect", *SPELLING_OPTIONS})

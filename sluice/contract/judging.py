@@ -7,13 +7,13 @@ it repeats an earlier one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import assert_never
 
+from sluice.contract.metrics import metric
 from sluice.contract.model import Dataset, QualityCheck
 from sluice.contract.plan import ObjectCheck, Unique
 from sluice.contract.queries import checked_query
-from sluice.contract.rules import ROW_METRICS, check_rule
-
-_MEASURES = {"rowCount": "rows", "duplicateValues": "repeat", "sql": "query"}
+from sluice.contract.rules import check_rule
 
 
 def uniques(dataset: Dataset, key: tuple[str, ...]) -> Iterator[Unique]:
@@ -22,7 +22,7 @@ def uniques(dataset: Dataset, key: tuple[str, ...]) -> Iterator[Unique]:
         if item.unique and (item.name,) != key:
             yield Unique(name="unique", columns=(item.name,))
     for check in _checks(dataset):
-        if check.kind == "duplicateValues" and check.limit.is_none:
+        if metric(check.kind).measure == "repeat" and check.limit.is_none:
             _must_exist(check, dataset)
             if sorted(check.columns) != sorted(key) and check.severity == "reject":
                 yield Unique(name="duplicateValues", columns=check.columns)
@@ -33,15 +33,16 @@ def object_checks(dataset: Dataset, kinds: Mapping[str, str]) -> Iterator[Object
     key = sorted(item.name for item in dataset.properties if item.key_position is not None)
     for check in _checks(dataset):
         _must_exist(check, dataset)
-        if check.kind in ROW_METRICS and check.limit.is_none:
+        counted = metric(check.kind)
+        if counted.is_by_row and check.limit.is_none:
             continue  # a rule
         rejects = check.severity == "reject" or sorted(check.columns) == key  # or what the key says already
-        if check.kind == "duplicateValues" and check.limit.is_none and rejects:
+        if counted.measure == "repeat" and check.limit.is_none and rejects:
             continue
         yield ObjectCheck(
             name=check.name or check.kind,
             column=check.column,
-            measure=_MEASURES.get(check.kind, "break"),  # type: ignore[arg-type]
+            measure=counted.measure,
             operator=check.limit.operator,
             bounds=check.limit.bounds,
             percent=check.limit.percent,
@@ -63,15 +64,22 @@ def _must_exist(check: QualityCheck, dataset: Dataset) -> None:
 
 
 def _sql(check: QualityCheck, dataset: Dataset, kinds: Mapping[str, str]) -> str:
-    if check.kind in ROW_METRICS:
-        item = next(item for item in dataset.properties if item.name == check.column)
-        return check_rule(item, kinds[item.name], check).predicate
-    if check.kind != "sql":
-        return ""
+    measure = metric(check.kind).measure
+    match measure:
+        case "rows" | "repeat":
+            return ""
+        case "break":
+            item = next(item for item in dataset.properties if item.name == check.column)
+            return check_rule(item, kinds[item.name], check).predicate
+        case "query":
+            return _query(check, dataset, frozenset(kinds))
+        case _:
+            assert_never(measure)
+
+
+def _query(check: QualityCheck, dataset: Dataset, columns: frozenset[str]) -> str:
     try:
-        return checked_query(
-            check.query, tables=frozenset({dataset.name}), columns=frozenset(kinds), column=check.column
-        )
+        return checked_query(check.query, tables=frozenset({dataset.name}), columns=columns, column=check.column)
     except ValueError as error:
         raise check.source.error(
             f"query: {error}", "write one SELECT of one number over ${object}, such as SELECT count(*) FROM ${object}"

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Literal
 
 from sluice.contract.plan import BudgetAction, Mode, OnDelete, Protect, Reading, Severity
 from sluice.errors import ContractError
 
 Scalar = str | int | bool | Decimal
+
+# The metrics of the standard's library, and a query of the author's own. Facts about each: `metrics`.
+CheckKind = Literal["rowCount", "nullValues", "missingValues", "invalidValues", "duplicateValues", "sql"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class Limit:
 class QualityCheck:
     """A quality check of a property, or of the whole object where `column` is None."""
 
-    kind: str  # a metric of the standard's library, or sql
+    kind: CheckKind
     limit: Limit
     values: tuple[Scalar, ...] = ()
     pattern: str | None = None

@@ -19,13 +19,13 @@ from open_data_contract_standard.model import OpenDataContractStandard, SchemaOb
 
 from sluice.contract.custom import COLUMN_OPTIONS, OBJECT_OPTIONS, PROPERTY, read_custom
 from sluice.contract.document import Document, read_document
+from sluice.contract.metrics import metric
 from sluice.contract.model import Dataset, Options, Position, Property, Spelling
 from sluice.contract.plan import Protect
 from sluice.contract.protection import read_classes, read_protection
 from sluice.contract.quality import read_checks
 from sluice.contract.reading import read_mode, read_reading
 from sluice.contract.relations import read_references
-from sluice.contract.rules import ROW_METRICS
 from sluice.contract.service import read_budget, read_levels
 from sluice.contract.spelling import read_spelling, refuse_foreign_spelling
 
@@ -173,7 +173,7 @@ def _inner(document: Document, item: SchemaProperty, path: str) -> Property:
     if found.protect:
         raise document.at(path).error("protect inside a nested property", "protect the whole column: omit")
     for check in found.checks:
-        if check.kind not in ROW_METRICS or not check.limit.is_none:
+        if not metric(check.kind).is_by_row or not check.limit.is_none:
             raise check.source.error(f"{check.kind} inside a nested property", "allow no row: `mustBe: 0`")
     return found
 

@@ -12,9 +12,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Mode = Literal["append", "merge", "replace"]
+Format = Literal["csv", "json", "parquet", "xlsx"]  # facts about each: `filetypes`
 OnDelete = Literal["keep", "retract"]
 Severity = Literal["reject", "warn", "stop"]
 Protect = Literal["", "hash", "mask", "omit"]
+Measured = Literal["rows", "break", "repeat", "query"]
 BudgetAction = Literal["warn", "stop"]
 
 # Column names that Sluice adds to every curated row, in order, with their Iceberg types. `_sluice_run` is the only one
@@ -60,7 +62,7 @@ CELL = '"_sluice_cell"'
 class Reading:
     """How bytes become records. Lines are counted as they stand in the file, records after quotes are understood."""
 
-    format: Literal["csv", "json", "parquet", "xlsx"] = "csv"
+    format: Format = "csv"
     delimiter: str = ","  # one character or several
     quote: str = '"'  # one character, or none
     escape: str = '"'  # the quote (doubled inside quotes), another character before the one it protects, or none
@@ -134,7 +136,7 @@ class ObjectCheck:
 
     name: str  # rowCount, nullValues, ..., sql, or the check's own name
     column: str | None
-    measure: Literal["rows", "break", "repeat", "query"]
+    measure: Measured
     operator: str  # mustBe, mustNotBe, mustBeGreaterThan, ... of the standard
     bounds: tuple[int | float, ...]
     percent: bool = False  # of the accepted rows

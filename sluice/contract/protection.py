@@ -7,7 +7,7 @@ computed from stored rows (warnings, checks of objects, order, partitions) must 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
+from typing import assert_never, get_args
 
 from sluice.contract.custom import Custom
 from sluice.contract.model import Dataset, Property
@@ -90,5 +90,7 @@ def _counts(check: ObjectCheck, name: str, quoted: str, protect: Protect) -> boo
             return name in check.columns and protect != "hash"
         case "query":
             return quoted in check.sql
-        case _:
+        case "rows":
             return False
+        case _:
+            assert_never(check.measure)

@@ -13,7 +13,8 @@ from typing import Any
 from open_data_contract_standard.model import DataQuality
 
 from sluice.contract.document import Document
-from sluice.contract.model import Limit, Position, QualityCheck, Scalar
+from sluice.contract.metrics import LIBRARY, metric
+from sluice.contract.model import CheckKind, Limit, Position, QualityCheck, Scalar
 from sluice.contract.plan import Severity
 
 SEVERITIES: dict[str, Severity] = {
@@ -25,13 +26,6 @@ _NUMBERS = {  # operator: how many numbers it takes
     **dict.fromkeys(("mustBe", "mustNotBe", "mustBeGreaterThan", "mustBeGreaterOrEqualTo"), 1),
     **dict.fromkeys(("mustBeLessThan", "mustBeLessOrEqualTo"), 1),
     **dict.fromkeys(("mustBeBetween", "mustNotBeBetween"), 2),
-}
-_ARGUMENTS: dict[str, frozenset[str]] = {
-    "rowCount": frozenset(),
-    "nullValues": frozenset(),
-    "missingValues": frozenset({"missingValues"}),
-    "invalidValues": frozenset({"validValues", "pattern"}),
-    "duplicateValues": frozenset({"properties"}),
 }
 _V3_0 = {"duplicateCount": "duplicateValues"}  # the words of v3.0 for the metrics
 
@@ -75,21 +69,22 @@ def _sql(item: DataQuality, here: Position, severity: Severity, column: str | No
 
 
 def _library(item: DataQuality, here: Position, severity: Severity, column: str | None) -> QualityCheck:
-    metric = _V3_0.get(item.metric or item.rule or "", item.metric or item.rule or "")
-    if metric not in _ARGUMENTS:
-        raise here.error(f"the metric {metric!r} is not known", f"use one of {', '.join(_ARGUMENTS)}, or type sql")
-    if column is None and metric not in {"rowCount", "duplicateValues"}:
-        raise here.error(f"{metric} of a whole object", "say it at the properties whose values it counts")
-    if column is not None and metric == "rowCount":
-        raise here.error("rowCount at a property", "say it at the schema object, whose rows it counts")
-    arguments = item.arguments or {}
-    if unknown := arguments.keys() - _ARGUMENTS[metric]:
-        raise here.error(f"{metric} has the unknown argument {min(unknown)!r}", f"known: {sorted(_ARGUMENTS[metric])}")
-    if item.unit not in {None, "rows", "percent"} or (metric == "rowCount" and item.unit == "percent"):
-        raise here.error(f"{metric} in {item.unit}", "write unit rows or percent (rowCount: rows)")
-    values, pattern, columns = _arguments(metric, arguments, here, column)
+    word = item.metric or item.rule or ""
+    kind = next((kind for kind in LIBRARY if kind == _V3_0.get(word, word)), None)
+    if kind is None:
+        raise here.error(f"the metric {word!r} is not known", f"use one of {', '.join(LIBRARY)}, or type sql")
+    facts, arguments = metric(kind), item.arguments or {}
+    if column is None and not facts.of_object:
+        raise here.error(f"{kind} of a whole object", "say it at the properties whose values it counts")
+    if column is not None and not facts.of_property:
+        raise here.error(f"{kind} at a property", "say it at the schema object, whose rows it counts")
+    if unknown := arguments.keys() - facts.arguments:
+        raise here.error(f"{kind} has the unknown argument {min(unknown)!r}", f"known: {sorted(facts.arguments)}")
+    if item.unit not in {None, "rows", "percent"} or (item.unit == "percent" and not facts.has_percent):
+        raise here.error(f"{kind} in {item.unit}", "write unit rows or percent (rowCount: rows)")
+    values, pattern, columns = _arguments(kind, arguments, here, column)
     return QualityCheck(
-        kind=metric,
+        kind=kind,
         values=values,
         pattern=pattern,
         columns=columns,
@@ -102,19 +97,19 @@ def _library(item: DataQuality, here: Position, severity: Severity, column: str 
 
 
 def _arguments(
-    metric: str, arguments: dict[str, Any], here: Position, column: str | None
+    kind: CheckKind, arguments: dict[str, Any], here: Position, column: str | None
 ) -> tuple[tuple[Scalar, ...], str | None, tuple[str, ...]]:
     """Values, pattern and columns of a library check."""
-    if metric == "duplicateValues":
+    if kind == "duplicateValues":
         columns = arguments.get("properties") or ([column] if column else [])
         if not isinstance(columns, list) or not columns or not all(isinstance(name, str) for name in columns):
             raise here.error("duplicateValues of no properties", "write `arguments: {properties: [a, b]}`")
         return (), None, tuple(columns)
-    if metric == "invalidValues" and arguments.keys() == {"pattern"}:
+    if kind == "invalidValues" and arguments.keys() == {"pattern"}:
         if not isinstance(pattern := arguments["pattern"], str):
             raise here.error(f"the pattern is {pattern!r:.80}", "write a text, in quotes")
         return (), pattern, ()
-    if metric == "invalidValues" and len(arguments) != 1:
+    if kind == "invalidValues" and len(arguments) != 1:
         raise here.error("invalidValues needs exactly one argument", "write validValues or pattern")
     values: tuple[Scalar, ...] = ()
     for name, listed in arguments.items():

@@ -11,8 +11,9 @@ from typing import Any, get_args
 
 from open_data_contract_standard.model import Server
 
-from sluice.contract.custom import SPELLING_OPTIONS, Custom
-from sluice.contract.plan import Mode, OnDelete, Reading
+from sluice.contract.custom import Custom
+from sluice.contract.filetypes import OPTIONS, WORDS, file_type
+from sluice.contract.plan import Format, Mode, OnDelete, Reading
 
 ENCODINGS = {
     **dict.fromkeys(("utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii"), "utf-8"),
@@ -27,29 +28,9 @@ ENCODINGS = {
         name: name for name in ("cp437", "cp850", "koi8-r", "shift_jis", "cp932", "euc-jp", "euc-kr", "big5", "gb18030")
     },
 }
-# Format, and the delimiter that the word implies.
-FORMATS = {
-    "csv": ("csv", ","),
-    "tsv": ("csv", "\t"),
-    **dict.fromkeys(("json", "jsonl", "ndjson"), ("json", ",")),  # one object a line, or all in one array
-    "parquet": ("parquet", ","),
-    "xlsx": ("xlsx", ","),
-}
-# Where a text can be told from a value that is not there, an empty text is a text.
-_NULL_TEXTS: dict[str, tuple[str, ...]] = {"json": (), "parquet": ()}
 COMPRESSIONS = ("auto", "none", "gzip", "zstd", "bzip2", "zip")
 _ENDS = {"auto": "auto", "lf": "\n", "crlf": "\r\n", "cr": "\r"}
 _LONGEST = 16  # characters of a delimiter, a record end, the beginning of a comment
-_TEXT_WORDS = frozenset({"encoding"})
-_SHEET_WORDS = frozenset({"skipLines"})
-_CSV_WORDS = frozenset(
-    {
-        *("delimiter", "quote", "escape", "strayQuotes", "recordEnd", "header", "headerLines", "skipFooter", "comment"),
-        "raggedRows",
-        *SPELLING_OPTIONS,
-    }
-)
-_WORDS = {"json": _TEXT_WORDS, "xlsx": _SHEET_WORDS}  # what can be said of which format; everything of csv
 _FILE_SERVERS = frozenset({"s3", "local", "sftp", "azure", "custom"})
 
 
@@ -67,11 +48,11 @@ def read_mode(custom: Custom) -> tuple[Mode, OnDelete]:
 
 def read_reading(custom: Custom, servers: Sequence[Server] | None) -> Reading:
     """How the bytes of an object become records."""
-    form, implied = _known(custom, servers, "format", "csv", FORMATS)
+    form, implied = _known(custom, servers, "format", "csv", WORDS)
     _refuse_foreign(custom, form)
     quote = _character(custom, "quote", '"')
     # Of JSON the servers' delimiter tells lines from arrays; the reader sees that for itself.
-    delimiter = (_said(custom, servers, "delimiter") if form == "csv" else None) or implied
+    delimiter = (_said(custom, servers, "delimiter") if "delimiter" in file_type(form).options else None) or implied
     reading = Reading(
         format=form,
         delimiter=_mark(custom, "delimiter", delimiter),
@@ -88,7 +69,7 @@ def read_reading(custom: Custom, servers: Sequence[Server] | None) -> Reading:
         stray_quotes=custom.choice("strayQuotes", "lone", ("lone", "text", "reject")),
         encoding=_known(custom, servers, "encoding", "utf-8", ENCODINGS),
         compression=custom.choice("compression", "auto", COMPRESSIONS),
-        null_texts=custom.texts("nullTexts", _NULL_TEXTS.get(form, ("",))),
+        null_texts=custom.texts("nullTexts", file_type(form).null_texts),
         unknown_columns=custom.choice("unknownColumns", "reject", ("reject", "ignore", "take")),
         missing_columns=custom.choice("missingColumns", "reject", ("reject", "null")),
     )
@@ -96,11 +77,11 @@ def read_reading(custom: Custom, servers: Sequence[Server] | None) -> Reading:
     return reading
 
 
-def _refuse_foreign(custom: Custom, form: str) -> None:
+def _refuse_foreign(custom: Custom, form: Format) -> None:
     """Refuse options that say nothing about files of this format."""
-    known = _WORDS.get(form, frozenset())
-    for name in sorted(_TEXT_WORDS | _SHEET_WORDS | _CSV_WORDS):
-        if name in custom.values and form != "csv" and name not in known:
+    known = file_type(form).options
+    for name in sorted(OPTIONS - known):
+        if name in custom.values:
             raise custom.source(name).error(f"{name} has no effect on files of format {form}", "remove it")
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from typing import assert_never
 
+from sluice.contract.metrics import metric
 from sluice.contract.model import Property, QualityCheck, Scalar
 from sluice.contract.patterns import check_pattern
 from sluice.contract.plan import Rule
@@ -35,7 +37,6 @@ _FORMATS = {
 }
 _WORDS = {"password", "byte", "binary"}  # say how to treat a text, not what it looks like
 _MAX_LISTED = 12
-ROW_METRICS = frozenset({"nullValues", "missingValues", "invalidValues"})  # they count rows by what stands in each
 
 
 def rules_of(item: Property, kind: str, *, key: bool) -> Iterator[Rule]:
@@ -51,7 +52,7 @@ def rules_of(item: Property, kind: str, *, key: bool) -> Iterator[Rule]:
     if item.enum:
         yield _enum(item, kind, item.enum)
     for check in item.checks:
-        if check.kind in ROW_METRICS and check.limit.is_none:
+        if metric(check.kind).is_by_row and check.limit.is_none:
             yield replace(check_rule(item, kind, check), severity=check.severity)
 
 
@@ -142,10 +143,14 @@ def check_rule(item: Property, kind: str, check: QualityCheck) -> Rule:
             values = ", ".join(literal_for(item, kind, value) for value in check.values)
             listed = f" AND {{column}} NOT IN ({values})" if values else ""
             return _rule(item, "missingValues", "{column} IS NOT NULL" + listed, "a value")
-        case _ if check.pattern is not None:
+        case "invalidValues" if check.pattern is not None:
             return _pattern(item, kind, check.pattern)
-        case _:
+        case "invalidValues":
             return _enum(item, kind, check.values)
+        case "rowCount" | "duplicateValues" | "sql":
+            raise ValueError(f"{check.kind} judges no single row")
+        case _:
+            assert_never(check.kind)
 
 
 def _pattern(item: Property, kind: str, pattern: str) -> Rule:

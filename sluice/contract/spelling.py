@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from sluice.contract.casts import strict_cast
-from sluice.contract.custom import SPELLING_OPTIONS, Custom
+from sluice.contract.custom import Custom
+from sluice.contract.filetypes import SPELLING_OPTIONS
 from sluice.contract.model import Spelling
 from sluice.contract.sql import literal
 from sluice.contract.types import decimal_parts

@@ -124,7 +124,7 @@ def _candidate(s3: S3Client, load: ClaimedLoad, plan: Plan, bucket: str) -> _Can
     try:
         head, size = read_head(s3, bucket=bucket, key=load.key, version_id=load.version_id, length=_HEAD)
         dialect = dialect_of(plan.reading, key=load.key, head=head)
-        names = _names(head, plan, load.key) if dialect else None
+        names = _names(head, dialect, plan, load.key) if dialect else None
     except (VanishedError, DataError, UnicodeDecodeError):
         return None
     if dialect is None or names is None:
@@ -132,8 +132,8 @@ def _candidate(s3: S3Client, load: ClaimedLoad, plan: Plan, bucket: str) -> _Can
     return _Candidate(load=load, size=size, dialect=dialect, names=names)
 
 
-def _names(head: bytes, plan: Plan, key: str) -> tuple[str, ...]:
-    if plan.reading.format != "csv" or not plan.reading.header:
+def _names(head: bytes, dialect: Dialect, plan: Plan, key: str) -> tuple[str, ...]:
+    if dialect.lines or not dialect.header:
         return tuple(sources(plan))
     with tempfile.TemporaryDirectory(prefix="sluice-") as scratch:
         path = Path(scratch) / "head"

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from sluice.contract.casts import strict_cast
+from sluice.contract.filetypes import file_type
 from sluice.contract.formats import formatted_cast
 from sluice.contract.infer import (
     DATE_FORMATS,
@@ -26,7 +27,7 @@ from sluice.contract.infer import (
     is_keyish,
     key_candidates,
 )
-from sluice.contract.plan import Column, Plan, Reading
+from sluice.contract.plan import Column, Format, Plan, Reading
 from sluice.contract.rules import text_format
 from sluice.contract.shape import Shape, shape_of
 from sluice.contract.sql import literal, quote
@@ -70,7 +71,7 @@ def profile(
     *,
     folder: Path,
     limits: Limits,
-    form: str = "csv",
+    form: Format = "csv",
     progress: Callable[[str], None] = lambda _text: None,
 ) -> Sequence[Profile]:
     """Count what stands in each column of the data files, which came from files of the format `form`."""
@@ -78,8 +79,8 @@ def profile(
         profiles = []
         for at, name in enumerate(names):
             progress(f"Counting: column {at + 1} of {len(names)}")
-            found = _profile(connection, files, f"c{at}", name, days=form == "xlsx")
-            nested = form in {"json", "parquet"} and found.filled > 0
+            found = _profile(connection, files, f"c{at}", name, days=file_type(form).has_day_numbers)
+            nested = file_type(form).has_nested_values and found.filled > 0
             profiles.append(replace(found, shape=_shape(connection, files, f"c{at}")) if nested else found)
         return profiles
 

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import duckdb
 
+from sluice.contract.filetypes import file_type
 from sluice.contract.plan import PROVENANCE, Plan
 from sluice.contract.sql import literal, quote
 from sluice.contract.types import duckdb_type
@@ -60,7 +61,7 @@ def transform(
     out.mkdir(parents=True, exist_ok=True)
     directories = [out, *{source.path.parent for source in sources}]
     # Each portion of a large text has a thread: more of DuckDB's own would look for work in vain, which costs theirs.
-    by_portions = plan.reading.format != "parquet" and any(map(_is_large, sources))
+    by_portions = not file_type(plan.reading.format).has_threads and any(map(_is_large, sources))
     alone = replace(limits, threads=1) if by_portions else limits
     with session(limits=alone, scratch=scratch, directories=directories) as connection:
         task = _Task(connection, plan, out, scratch, run_id, limits, field_ids, reject_field_ids, salt)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from sluice.contract.keys import passed_over
 from sluice.contract.plan import Plan
@@ -67,9 +68,13 @@ def counting_versions(plan: Plan, histories: Iterable[KeyHistory]) -> Sequence[V
     if plan.mode == "merge":
         return [version for history in histories for version in history.versions if not version.is_marker]
     newest = [version for history in histories if (version := _desired(plan, history)) is not None]
-    if plan.mode == "replace":
-        return [max(newest, key=lambda version: version.order)] if newest else []
-    return newest
+    match plan.mode:
+        case "append":
+            return newest
+        case "replace":
+            return [max(newest, key=lambda version: version.order)] if newest else []
+        case _:
+            assert_never(plan.mode)
 
 
 def judge(

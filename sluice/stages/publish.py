@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from sluice.lake import edits
 from sluice.lake.publish import Edit, Published, Publisher
@@ -135,6 +135,8 @@ def curated_edit(table: Table, batch: Batch, rewriting: Rewriting) -> Edit:
             )
         case "replace":
             return edits.replace(table, add=batch.data, order=batch.newest_order, gone=batch.claim.gone)
+        case _:
+            assert_never(plan.mode)
 
 
 def rejects_edit(table: Table, batch: Batch, rewriting: Rewriting) -> Edit:
@@ -154,6 +156,8 @@ def rejects_edit(table: Table, batch: Batch, rewriting: Rewriting) -> Edit:
             )
         case "replace":
             return edits.replace(table, add=batch.rejects, order=batch.newest_order, gone=batch.claim.gone)
+        case _:
+            assert_never(claim.plan.mode)
 
 
 def _decided(folder: RunFolder, claim: Claim) -> Decision:

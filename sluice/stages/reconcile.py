@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from sluice import metrics
 from sluice.contract.plan import Plan
@@ -162,13 +162,17 @@ def is_overdue(load: Load, *, now: datetime, seconds: int) -> bool:
 
 def _shown(plan: Plan, keys: Mapping[str, ObjectState]) -> Mapping[str, ObjectState]:
     """Say what the table shows of which key: of every key in `append`, of one in `replace`."""
-    if plan.mode == "merge":
-        return {}
-    if plan.mode == "append":
-        return keys
-    published = [key for key in keys.values() if key.fence is not None]
-    newest = max(published, key=lambda key: (key.fence or 0, key.order or ""), default=None)
-    return {newest.key: newest} if newest is not None else {}
+    match plan.mode:
+        case "merge":
+            return {}
+        case "append":
+            return keys
+        case "replace":
+            published = [key for key in keys.values() if key.fence is not None]
+            newest = max(published, key=lambda key: (key.fence or 0, key.order or ""), default=None)
+            return {newest.key: newest} if newest is not None else {}
+        case _:
+            assert_never(plan.mode)
 
 
 def _seconds_since(moment: str, now: datetime) -> float:

@@ -72,5 +72,5 @@ def test_a_contract_of_compressed_files_gets_one(tmp_path: Path) -> None:
 def test_what_is_no_text_is_refused_with_the_way_out(tmp_path: Path) -> None:
     source = SourceFile(path=tmp_path / "none", load_id="l", key="items/a.parquet", version_id="v", order="")
     plan = replace(PLAN, reading=Reading(format="parquet"))
-    with pytest.raises(DataError, match="mend them at their source"):
+    with pytest.raises(DataError, match="repair them at their source"):
         write_records(source, plan, [1], tmp_path / "mended", scratch=tmp_path, limits=Limits())

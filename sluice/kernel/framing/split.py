@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import assert_never
 
 from sluice.contract.plan import Reading
 
@@ -81,15 +82,25 @@ def dialect_of(reading: Reading, *, key: str, head: bytes) -> Dialect | None:
     if reading.encoding.lower() not in _PLAIN_ENCODINGS or not _is_plain(reading.compression, key, head):
         return None
     origin = len(BOM) if head.startswith(BOM) else 0
-    if reading.format == "json":
-        if head[origin : origin + 1] != b"{":
+    match reading.format:
+        case "csv":
+            return _delimited(reading, head, origin)
+        case "json":
+            if head[origin : origin + 1] != b"{":
+                return None
+            return Dialect(quote=b"", delimiter=b"", lines=True, header=False, origin=origin)
+        case "parquet" | "xlsx":
             return None
-        return Dialect(quote=b"", delimiter=b"", lines=True, header=False, origin=origin)
+        case _:
+            assert_never(reading.format)
+
+
+def _delimited(reading: Reading, head: bytes, origin: int) -> Dialect | None:
     quote, delimiter = reading.quote.encode(), reading.delimiter.encode()
     # Of other records nobody knows where they end, or that they are records, by looking at one part of an object.
     foreign = reading.record_end != "auto" or reading.comment or reading.skip_footer or reading.header_lines > 1
     odd = reading.escape != reading.quote or len(quote) > 1 or len(delimiter) != 1
-    if reading.format != "csv" or foreign or odd:
+    if foreign or odd:
         return None
     for _ in range(reading.skip_lines):
         origin = head.find(b"\n", origin) + 1

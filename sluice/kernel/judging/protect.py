@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from sluice.contract.plan import Column, Plan
 from sluice.contract.sql import literal, quote
@@ -45,8 +46,10 @@ def stored(column: Column) -> str:
                 f"CASE WHEN length({name}) >= {3 * _SHOWN} THEN {name}[-{_SHOWN}:] WHEN {name} IS NOT NULL THEN '' END"
             )
             return f"'****' || {tail} AS {name}"
-        case _:
+        case "" | "omit":
             return name
+        case _:
+            assert_never(column.protect)
 
 
 def shielded(records: Records, plan: Plan) -> Records:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import assert_never
 
 import duckdb
 
@@ -64,10 +65,15 @@ def _measures(
 ) -> tuple[Measure, ...]:
     found: dict[int, int | float | None] = {**counts}
     for at, check in enumerate(plan.checks):
-        if check.measure == "rows":
-            found[at] = summary.rows_accepted
-        elif check.measure == "query":
-            found[at] = _answer(connection, files, plan, summary.load_id, check.sql)
+        match check.measure:
+            case "rows":
+                found[at] = summary.rows_accepted
+            case "query":
+                found[at] = _answer(connection, files, plan, summary.load_id, check.sql)
+            case "break" | "repeat":
+                pass  # counted already
+            case _:
+                assert_never(check.measure)
     return tuple(Measure(check=at, value=found.get(at, 0)) for at in range(len(plan.checks)))
 
 
@@ -76,7 +82,7 @@ def _counted(
 ) -> defaultdict[str, dict[int, int | float | None]]:
     """Count, for each load with rows, those that break or repeat something, in one pass over the files."""
     counts: defaultdict[str, dict[int, int | float | None]] = defaultdict(dict)
-    counted = {at: _count(check) for at, check in enumerate(plan.checks) if check.measure in {"break", "repeat"}}
+    counted = {at: sql for at, check in enumerate(plan.checks) if (sql := _count(check))}
     if files and counted:
         query = f"SELECT _sluice_load, {', '.join(counted.values())} FROM {scan(files)} GROUP BY _sluice_load"
         for load, *values in connection.execute(query).fetchall():
@@ -85,11 +91,18 @@ def _counted(
 
 
 def _count(check: ObjectCheck) -> str:
-    if check.measure == "break":
-        return f"count(*) FILTER (({check.sql}) IS FALSE)"
-    given = " AND ".join(f"{quote(name)} IS NOT NULL" for name in check.columns)
-    values = f"row({', '.join(map(quote, check.columns))})"
-    return f"count(*) FILTER ({given}) - count(DISTINCT {values}) FILTER ({given})"
+    """Return an aggregate over the rows of one load; empty for a check that counts no rows by their values."""
+    match check.measure:
+        case "rows" | "query":
+            return ""
+        case "break":
+            return f"count(*) FILTER (({check.sql}) IS FALSE)"
+        case "repeat":
+            given = " AND ".join(f"{quote(name)} IS NOT NULL" for name in check.columns)
+            values = f"row({', '.join(map(quote, check.columns))})"
+            return f"count(*) FILTER ({given}) - count(DISTINCT {values}) FILTER ({given})"
+        case _:
+            assert_never(check.measure)
 
 
 def _answer(

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import assert_never
 
 from sluice.contract.plan import Plan
 from sluice.errors import DataError
@@ -32,27 +33,36 @@ def write_records(
     The file can be loaded under the same contract. Raises DataError where the format is not text, or as reading does.
     """
     reading = plan.reading
-    if reading.format in {"parquet", "xlsx"}:
-        raise DataError(
-            f"records of a {reading.format} file cannot be mended as text: mend them at their source",
-            dataset=plan.dataset,
-            rule="file.format",
-            object_key=source.key,
-        )
-    text = prepare(source, plan, scratch=scratch, limits=limits)
     end = "\n" if reading.record_end == "auto" else reading.record_end
-    head, found = "", documents(text.path, plan, limits, key=source.key)
-    if reading.format == "csv":
-        lines = read_header(text.path, plan, limits, key=source.key)[1] if reading.header else 0
-        head = _first_lines(text.path, reading.skip_lines + lines, reading.record_end)
-        all_records = records(text.path, plan, limits, key=source.key, skip_lines=reading.skip_lines)
-        found = islice(all_records, reading.header_lines if reading.header else 0, None)
-    chosen = list(_chosen(found, rows))
-    json_lines = (" ".join(raw.split("\n")) for raw in chosen) if reading.format == "json" else chosen
-    footer = f"-{end}" * reading.skip_footer
-    written = head + "".join(raw + end for raw in json_lines) + footer
+    match reading.format:
+        case "csv":
+            head, found = _delimited(source, plan, scratch=scratch, limits=limits)
+            chosen = list(_chosen(found, rows))
+        case "json":
+            head, text = "", prepare(source, plan, scratch=scratch, limits=limits)
+            found = documents(text.path, plan, limits, key=source.key)
+            chosen = [" ".join(raw.split("\n")) for raw in _chosen(found, rows)]  # one a line
+        case "parquet" | "xlsx":
+            raise DataError(
+                f"records of a {reading.format} file cannot be repaired as text: repair them at their source",
+                dataset=plan.dataset,
+                rule="file.format",
+                object_key=source.key,
+            )
+        case _:
+            assert_never(reading.format)
+    written = head + "".join(raw + end for raw in chosen) + f"-{end}" * reading.skip_footer
     target.write_bytes(_PACK.get(reading.compression, bytes)(written.encode(reading.encoding)))
     return len(chosen)
+
+
+def _delimited(source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits) -> tuple[str, Iterator[Record]]:
+    """Return the lines above the first record, and the records."""
+    reading, text = plan.reading, prepare(source, plan, scratch=scratch, limits=limits)
+    lines = read_header(text.path, plan, limits, key=source.key)[1] if reading.header else 0
+    head = _first_lines(text.path, reading.skip_lines + lines, reading.record_end)
+    found = records(text.path, plan, limits, key=source.key, skip_lines=reading.skip_lines)
+    return head, islice(found, reading.header_lines if reading.header else 0, None)
 
 
 def _chosen(found: Iterator[Record], rows: Collection[int]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from shutil import rmtree
+from typing import assert_never
 
 import duckdb
 
@@ -85,9 +86,11 @@ def attempts(
             found = documents(text.path, plan, limits, key=source.key)
             width = len(wanted)
             yield Attempt(rewritten(found, target, width=width, cells=cells, first_row=first_row, fault="row.json"))
-        case _:
+        case "csv":
             text = prepare(source, plan, scratch=scratch, limits=limits)
             yield from _delimited(text, source, plan, limits, first_row=first_row, names=names, target=target)
+        case _:
+            assert_never(plan.reading.format)
 
 
 def _delimited(

@@ -8,10 +8,11 @@ from __future__ import annotations
 import codecs
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import assert_never
 
 import duckdb
 
+from sluice.contract.filetypes import format_of
 from sluice.contract.plan import Plan, Reading
 from sluice.errors import DataError
 from sluice.kernel.framing.text import prepare
@@ -21,7 +22,6 @@ from sluice.kernel.readers.delimited import read_names
 from sluice.kernel.readers.documents import member_names
 from sluice.kernel.readers.sheets import sheet_records
 
-_SUFFIXES = {".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet", ".xlsx": "xlsx"}
 _PACKED = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".zip")
 _SAMPLE_ROWS = 20_480
 _WINDOWS_ONLY = frozenset(range(0x80, 0xA0)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D}
@@ -38,19 +38,27 @@ def sniff(
     name = source.key.lower()
     for suffix in _PACKED:
         name = name.removesuffix(suffix)
-    form: Any = next((form for suffix, form in _SUFFIXES.items() if name.endswith(suffix)), "csv")
+    form = format_of(name)
     reading = Reading(format=form, null_texts=(), unknown_columns="ignore", missing_columns="null")
     match form:
+        case "csv":
+            told, text = _decoded(source, replace(plan, reading=reading), scratch, limits)
+            return _dialect(connection, text, told, source, limits)
+        case "json":
+            told, text = _decoded(source, replace(plan, reading=reading), scratch, limits)
+            return told.reading, member_names(text, told, limits, key=source.key)
         case "parquet":
             return reading, _parquet_names(connection, source, plan)
         case "xlsx":
             return reading, sheet_records(source, replace(plan, reading=reading), limits=limits)[0]
-    reading = replace(reading, encoding=_encoding(source, plan, limits))
-    told = replace(plan, reading=reading)
-    text = prepare(source, told, scratch=scratch, limits=limits)
-    if form == "json":
-        return reading, member_names(text.path, told, limits, key=source.key)
-    return _dialect(connection, text.path, told, source, limits)
+        case _:
+            assert_never(form)
+
+
+def _decoded(source: SourceFile, plan: Plan, scratch: Path, limits: Limits) -> tuple[Plan, Path]:
+    """Find the encoding; return the plan with it, and the text in UTF-8."""
+    told = replace(plan, reading=replace(plan.reading, encoding=_encoding(source, plan, limits)))
+    return told, prepare(source, told, scratch=scratch, limits=limits).path
 
 
 def _encoding(source: SourceFile, plan: Plan, limits: Limits) -> str:

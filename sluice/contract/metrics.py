@@ -1,0 +1,55 @@
+"""The metrics of quality checks, one entry each: where it may be said, what it takes, what the kernel measures for it.
+
+The predicate of a metric that judges row by row is in `rules`, what the kernel counts in `kernel/judging/quality`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never, get_args
+
+from sluice.contract.model import CheckKind
+from sluice.contract.plan import Measured
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """The facts about one kind of check."""
+
+    measure: Measured
+    of_object: bool  # it may stand at the schema object
+    of_property: bool
+    arguments: frozenset[str] = frozenset()
+
+    @property
+    def is_by_row(self) -> bool:
+        """True if each row breaks the check or does not, whatever the other rows are."""
+        return self.measure == "break"
+
+    @property
+    def has_percent(self) -> bool:
+        """True if a limit may be a share of the rows."""
+        return self.measure in {"break", "repeat"}
+
+
+def metric(kind: CheckKind) -> Metric:
+    """Return the facts about a kind of check."""
+    match kind:
+        case "rowCount":
+            return Metric(measure="rows", of_object=True, of_property=False)
+        case "nullValues":
+            return Metric(measure="break", of_object=False, of_property=True)
+        case "missingValues":
+            return Metric(measure="break", of_object=False, of_property=True, arguments=frozenset({"missingValues"}))
+        case "invalidValues":
+            arguments = frozenset({"validValues", "pattern"})
+            return Metric(measure="break", of_object=False, of_property=True, arguments=arguments)
+        case "duplicateValues":
+            return Metric(measure="repeat", of_object=True, of_property=True, arguments=frozenset({"properties"}))
+        case "sql":
+            return Metric(measure="query", of_object=True, of_property=True)
+        case _:
+            assert_never(kind)
+
+
+LIBRARY: tuple[CheckKind, ...] = tuple(kind for kind in get_args(CheckKind) if kind != "sql")  # the standard's metrics
