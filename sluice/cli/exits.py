@@ -76,9 +76,12 @@ def _explain_aws(error: Exception) -> CommandError | None:
 
     match error:
         case exceptions.ConnectionError():
-            how = "Is `sluice up` still running, and is this shell's environment the one that it printed?"
+            how = (
+                "Is `sluice up` still running? If you exported what `sluice env` printed before, unset it: "
+                "commands find the offline AWS by themselves."
+            )
         case exceptions.NoCredentialsError():
-            how = "Export credentials (AWS_PROFILE, or what `sluice up` printed)."
+            how = "Name credentials (--profile NAME, or AWS_PROFILE), or start the offline AWS with `sluice up`."
         case exceptions.ClientError() | exceptions.BotoCoreError():
             how = "AWS refused or failed: check permissions, region and names, then run the command again."
         case _:

@@ -10,6 +10,7 @@ from sluice.cli.cost import cost
 from sluice.cli.demo.command import demo
 from sluice.cli.diff import diff
 from sluice.cli.doctor import doctor
+from sluice.cli.env import env
 from sluice.cli.freeze import freeze
 from sluice.cli.frozen import app as frozen
 from sluice.cli.init import init
@@ -37,6 +38,7 @@ app.callback()(choose)
 for command in (
     demo,
     up,
+    env,
     put,
     runs,
     rejects,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from sluice.bundle import child_environment
 from sluice.cli.exits import CommandError
+from sluice.cli.home import Home
 from sluice.cli.screen import say
 
 if TYPE_CHECKING:
@@ -22,10 +24,26 @@ if TYPE_CHECKING:
 
 @contextmanager
 def offline_aws(
-    project: Path, *, progress: Callable[[str], None], context: Mapping[str, str] | None = None
+    project: Path,
+    *,
+    progress: Callable[[str], None],
+    context: Mapping[str, str] | None = None,
+    home: Home | None = None,
 ) -> Iterator[LocalCloud]:
-    """Synthesize `project` and run its stacks in the block. `context` overrides settings, like `cdk synth -c`."""
-    with TemporaryDirectory(prefix="sluice-") as folder:
+    """Synthesize `project` and run its stacks in the block.
+
+    Args:
+        project: The folder with app.py.
+        progress: Is told what is done now.
+        context: Overrides settings, like `cdk synth -c`.
+        home: Where logs and files of workers are kept, and who else runs is known; without it all is temporary.
+    """
+    must_be_project(project)
+    with ExitStack() as around:
+        if home is not None:
+            around.enter_context(home.held())
+            shutil.rmtree(home.work, ignore_errors=True)
+        folder = around.enter_context(TemporaryDirectory(prefix="sluice-"))
         progress("Synthesizing the CloudFormation templates")
         with ThreadPoolExecutor(1) as pool:
             synthesis = pool.submit(synthesize, project, Path(folder), context=context or {})
@@ -36,7 +54,7 @@ def offline_aws(
         progress("Starting the offline AWS")
         with ExitStack() as stack:
             try:
-                cloud = stack.enter_context(LocalCloud(Path(folder)))
+                cloud = stack.enter_context(LocalCloud(Path(folder), data=home.work if home else None))
             except UnsupportedTemplate as error:
                 raise CommandError(
                     f"The offline AWS refuses the templates: {error}.",
@@ -47,13 +65,18 @@ def offline_aws(
             yield cloud
 
 
-def synthesize(project: Path, folder: Path, *, context: Mapping[str, str]) -> None:
-    """Run the project's `app.py` as `cdk synth` does. Raises CommandError with what it said."""
+def must_be_project(project: Path) -> None:
+    """Raise CommandError where a folder is no project."""
     if not (project / "app.py").is_file():
         raise CommandError(
-            f"{project} is no Sluice project: it has no app.py.",
+            f"{project.resolve()} is no Sluice project: it has no app.py.",
             how="Change to a folder that has one, name it with --project, or make one: sluice new NAME.",
         )
+
+
+def synthesize(project: Path, folder: Path, *, context: Mapping[str, str]) -> None:
+    """Run the project's `app.py` as `cdk synth` does. Raises CommandError with what it said."""
+    must_be_project(project)
     done = subprocess.run(
         [sys.executable, "app.py"],
         cwd=project,

@@ -1,17 +1,20 @@
 """Which AWS a command talks to: the names of its parts.
 
-Offline they stand in the environment that `sluice up` prints. Of a deployment (`--env dev`, or SLUICE_ENV) they are the
-outputs of its stacks, which CloudFormation tells. No client is made before it is asked for.
+Of a deployment (`--env dev`, or SLUICE_ENV) they are the outputs of its stacks, which CloudFormation tells. Otherwise
+they stand in the environment, if somebody has exported what `sluice env` prints, or else in the folder `.sluice` of the
+project that the current folder belongs to, where `sluice up` leaves them. No client is made before it is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluice.cli.exits import CommandError
+from sluice.cli.exits import CommandError, Exit
+from sluice.cli.home import Home
 
 if TYPE_CHECKING:
     import boto3
@@ -50,7 +53,11 @@ LEASE_SECONDS = 6 * 3600 + 900  # as stacks/settings.py has it: longer than any 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The deployed parts that commands touch. Region, credentials and endpoint are the SDK's own business."""
+    """The deployed parts that commands touch.
+
+    Region and credentials are the SDK's own business, unless `access` holds them: those of an offline AWS that was
+    found by itself, by the names of environment variables.
+    """
 
     raw_bucket: str
     lake_bucket: str
@@ -61,28 +68,69 @@ class Target:
     ingest_queue: str = ""
     dead_letters: str = ""  # of the ingest queue
     endpoint: str | None = None  # of the offline AWS; the SDK finds it by itself, pyiceberg does not
+    access: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    contracts: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)  # deployed: see `deployed.py`
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Target:
-        """Read the names, from the stacks of SLUICE_ENV if it is set. Raises CommandError with what is missing."""
+    def from_environment(cls, environ: Mapping[str, str], *, start: Path | None = None) -> Target:
+        """Find the names: of the stacks of SLUICE_ENV, of the environment, of `sluice up` in `start` or above it.
+
+        Raises:
+            CommandError: there is no AWS to talk to, or a part of its names is missing.
+        """
         endpoint = environ.get("AWS_ENDPOINT_URL")
         if environ.get("SLUICE_ENV"):
             return cls(**_from_stacks(environ["SLUICE_ENV"]), endpoint=endpoint)
-        missing = [name for name in _NAMES.values() if not environ.get(name)]
-        if missing:
+        if not any(environ.get(name) for name in _NAMES.values()):
+            return cls._running(start or Path.cwd())
+        if missing := [name for name in _NAMES.values() if not environ.get(name)]:
             raise CommandError(
-                f"No AWS to talk to: {', '.join(missing)} not set.",
-                how="Start the offline AWS with `sluice up` and export what it prints, "
-                "or name your deployment: `--env dev --profile NAME`.",
+                f"No AWS to talk to: {', '.join(missing)} not set, but others are.",
+                how='Say `eval "$(sluice env)"`, or unset all of SLUICE_*: then the offline AWS is found by itself.',
             )
-        names = {field: environ[name] for field, name in _NAMES.items()}
-        more = {field: environ.get(name, "") for field, name in _MORE.items()}
-        return cls(**names, **more, endpoint=endpoint)
+        return cls._named(environ, endpoint=endpoint)
+
+    @classmethod
+    def _named(cls, environ: Mapping[str, str], **more: Any) -> Target:
+        names: dict[str, Any] = {part: environ.get(name, "") for part, name in (_NAMES | _MORE).items()}
+        return cls(**names, **more)
+
+    @classmethod
+    def _running(cls, start: Path) -> Target:
+        """Return the offline AWS that runs for the project around a folder. Raises CommandError where none does."""
+        home = Home.above(start)
+        if home is None:
+            raise CommandError(
+                f"No AWS to talk to: no offline AWS has been started in {start} or above it.",
+                how="Start one with `sluice up` in the project's folder, or name your deployment: "
+                "`--env dev --profile NAME`.",
+            )
+        described = home.description()
+        if described is None:
+            began = home.pid()
+            raise CommandError(
+                f"The offline AWS of {home.project} is not ready yet." if began else
+                f"The offline AWS of {home.project} does not run.",
+                how="Run the command again in some seconds." if began else
+                "Start it with `sluice up`: its tables are kept. Or name your deployment: `--env dev --profile NAME`.",
+                code=Exit.INFRASTRUCTURE,
+            )  # fmt: skip
+        environment = described["environment"]
+        return cls._named(
+            environment,
+            endpoint=environment["AWS_ENDPOINT_URL"],
+            access=environment,
+            contracts=described.get("contracts"),
+        )
 
     def session(self) -> boto3.Session:
-        """Open a session from the environment: AWS_ENDPOINT_URL, if set, points every client at the offline AWS."""
+        """Open a session, of the offline AWS that was found, else from the environment."""
         import boto3  # noqa: PLC0415  (a third of a second; `check` never needs it)
 
+        if self.access:
+            from sluice.cli.offline_session import OfflineSession  # noqa: PLC0415
+
+            return OfflineSession(self.access)
         return boto3.Session()
 
     def client(self, service: str) -> Any:
@@ -95,12 +143,12 @@ class Target:
 
         return Ledger(self.session().resource("dynamodb").Table(self.ledger_table))
 
-    def need(self, field: str) -> str:
+    def need(self, part: str) -> str:
         """Return one of the names that only some commands need. Raises CommandError where it is not known."""
-        if found := str(getattr(self, field)):
+        if found := str(getattr(self, part)):
             return found
         raise CommandError(
-            f"{_MORE[field]} is not set.", how="Export what `sluice up` prints, or name your deployment: `--env dev`."
+            f"{_MORE[part]} is not set.", how="Export what `sluice env` prints, or name your deployment: `--env dev`."
         )
 
     def waking(self) -> Callable[[str], Lease]:
@@ -124,7 +172,7 @@ class Target:
         return connect(self.session(), endpoint=self.endpoint)
 
 
-def _from_stacks(environment: str) -> dict[str, str]:
+def _from_stacks(environment: str) -> dict[str, Any]:
     """Ask CloudFormation for the names. Raises CommandError if the stacks are not there, or not ours."""
     import boto3  # noqa: PLC0415  (a third of a second; `check` never needs it)
     from botocore.exceptions import ClientError, ProfileNotFound  # noqa: PLC0415
@@ -133,9 +181,9 @@ def _from_stacks(environment: str) -> dict[str, str]:
         stacks = boto3.Session().client("cloudformation")
     except ProfileNotFound as error:
         raise CommandError(f"{error}.", how="Name one that `aws configure list-profiles` shows.") from error
-    names: dict[str, str] = {}
-    for part, outputs in _OUTPUTS.items():
-        stack = f"sluice-{environment}-{part}"
+    names: dict[str, Any] = {}
+    for stack_name, outputs in _OUTPUTS.items():
+        stack = f"sluice-{environment}-{stack_name}"
         try:
             (found,) = stacks.describe_stacks(StackName=stack)["Stacks"]
         except ClientError as error:
@@ -146,12 +194,12 @@ def _from_stacks(environment: str) -> dict[str, str]:
                 how=f"Deploy it (`make deploy ENV={environment}`), or check --env, --profile and the region.",
             ) from error
         said = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
-        names |= {field: said[output] for field, output in outputs.items() if output in said}
+        names |= {part: said[output] for part, output in outputs.items() if output in said}
     if missing := [
         output
         for outputs in _OUTPUTS.values()
-        for field, output in outputs.items()
-        if field not in names and field not in _MORE
+        for part, output in outputs.items()
+        if part not in names and part not in _MORE
     ]:
         raise CommandError(
             f"The stacks of {environment} do not put out {', '.join(missing)}.",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
+import shutil
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sluice.cli.exits import answering
+from sluice.cli.home import Home
 from sluice.cli.offline import offline_aws
 from sluice.cli.screen import AsJson, emit, say, working
 
@@ -19,21 +21,25 @@ def up(
     project: Annotated[Path, typer.Option(help="Folder with app.py.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Start an offline AWS that stays, and print the environment to export."""
+    """Start an offline AWS that stays until Ctrl-C. The other commands find it from the project's folder."""
     with answering(as_json=as_json):
         done = threading.Event()
         # SIGTERM ends it as Ctrl-C does, so that workers and temporary files go with it.
         signal.signal(signal.SIGTERM, lambda *_: done.set())
         signal.signal(signal.SIGINT, lambda *_: done.set())
-        with working("Starting") as progress, offline_aws(project, progress=progress) as cloud:
+        home, started = Home.of(project), time.monotonic()
+        with working("Starting") as progress, offline_aws(project, home=home, progress=progress) as cloud:
             environment = cloud.environment()
-            progress("Ready. Ctrl-C ends it, and everything in it is gone.")
+            home.describe(environment=environment)
             if as_json:
                 emit({"ok": True, "endpoint": cloud.endpoint, "environment": environment})
-            else:
-                typer.echo(
-                    "\n".join(f"export {name}={shlex.quote(value)}" for name, value in sorted(environment.items()))
-                )
+            say(
+                f"The offline AWS of [bold]{home.project}[/] is ready after {time.monotonic() - started:.0f} s, "
+                f"at {cloud.endpoint}.\nCommands in this folder find it by themselves, in another terminal: "
+                'sluice put DATASET FILE\nOther programs: eval "$(sluice env)"'
+            )
+            progress("Running. Ctrl-C ends it.")
             done.wait()
             progress("Ending")
+        shutil.rmtree(home.work, ignore_errors=True)
         say("The offline AWS has ended.")

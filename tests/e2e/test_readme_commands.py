@@ -50,7 +50,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(project: Path) -> Iterator[dict[str, str]]:
-    """What `sluice up` prints, for as long as it runs."""
+    """The environment of a shell in which nothing was exported, while `sluice up` runs in another one."""
     command = [SLUICE, "up", "--json"]
     with (
         (project / "up.log").open("w") as log,
@@ -60,11 +60,15 @@ def environment(project: Path) -> Iterator[dict[str, str]]:
             assert up.stdout is not None
             said = up.stdout.readline()
             assert said, (project / "up.log").read_text()
-            yield {**os.environ, **json.loads(said)["environment"]}
+            yield bare_environment()
         finally:
             up.send_signal(signal.SIGINT)
             code = up.wait(timeout=60)
     assert code == 0, (project / "up.log").read_text()
+
+
+def bare_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("SLUICE_", "AWS_"))}
 
 
 def run(command: str, *, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -154,6 +158,34 @@ def test_rejected_rows_are_told_by_exit_code_rule_and_raw_text(project: Path, en
     assert (closed["groups"], closed["samples"], closed["mended"]) == ([], [], 2)
     asked = run("sluice query 'SELECT order_id FROM orders WHERE order_id > 3' --json", cwd=project, env=environment)
     assert sorted(row["order_id"] for row in json.loads(asked.stdout)["rows"]) == [4, 5]
+
+
+@pytest.mark.timeout(600)
+def test_the_running_aws_is_found_from_a_folder_below_and_only_once_per_project(
+    project: Path, environment: dict[str, str]
+) -> None:
+    below = project / "marts"
+    assert run("sluice runs orders", cwd=below, env=environment).returncode == 0
+
+    again = run("sluice up", cwd=project, env=environment)
+    pid = (project / ".sluice" / "lock").read_text()
+    assert (again.returncode, f"as process {pid}" in again.stderr) == (2, True), again.stderr
+
+    script = f'cd {shlex.quote(str(below))} && eval "$({SLUICE} env)" && cd / && {SLUICE} runs orders --json'
+    exported = subprocess.run(
+        ["bash", "-c", script],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert exported.returncode == 0, exported.stderr
+    assert json.loads(exported.stdout)["ok"]
+
+
+def test_an_aws_that_has_ended_is_not_taken_for_one_that_runs(tmp_path: Path) -> None:
+    (tmp_path / ".sluice").mkdir()
+    (tmp_path / ".sluice" / "lock").write_text("1")  # a process that runs, and holds no lock
+    (tmp_path / ".sluice" / "environment.json").write_text("{}")
+    asked = run("sluice runs orders", cwd=tmp_path, env=bare_environment())
+    assert (asked.returncode, "Start it with `sluice up`" in asked.stderr) == (3, True), asked.stderr
 
 
 @pytest.mark.timeout(600)
