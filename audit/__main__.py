@@ -31,7 +31,7 @@ def main(target: Path | None) -> int:
         target.write_text(page(verdicts), encoding="utf-8")
     found = sum(len(verdict.open) for verdict in verdicts)
     if found:
-        print("sluice: mend these, or acknowledge them with a reason beside the construct (stacks/acknowledged.py)")
+        print("sluice: correct these, or acknowledge them with a reason beside the construct (stacks/acknowledged.py)")
     return 1 if found or idle else 0
 
 

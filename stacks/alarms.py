@@ -1,6 +1,6 @@
 """Which alarms there are: what each looks at, when it rises, and which page of docs/runbooks says what to do.
 
-Alarms watch symptoms: an error that a retry mended wakes nobody. Each costs ten cents a month, so stages that a state
+Alarms watch symptoms: an error that a retry repaired wakes nobody. Each costs ten cents a month, so stages that a state
 machine retries are watched through their machine. What nobody reports is no reason to rise, but for the reconciler,
 whose silence is the symptom.
 """

@@ -35,7 +35,7 @@ def backfill(
         if parked := [load.key for load in ledger.loads(dataset) if load.state == "PARKED"]:
             raise CommandError(
                 f"{len(parked)} loads of {dataset} were given up, {parked[0]} among them: a rebuild would lack them.",
-                how=f"Mend the cause, then `sluice replay {dataset} --state PARKED`.",
+                how=f"Repair the cause, then `sluice replay {dataset} --state PARKED`.",
                 code=Exit.DATA,
             )
         asked = ask(dataset, before, ledger=ledger, wake=target.waking())

@@ -1,4 +1,4 @@
-"""`sluice doctor`: whether bucket, ledger and tables agree, on one screen; with `--mend` it mends what can be."""
+"""`sluice doctor`: whether bucket, ledger and tables agree, on one screen; with `--repair` it repairs what can be."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ _PAUSE_SECONDS = 1.0
 
 def doctor(
     dataset: Annotated[str | None, typer.Argument(help="Only this dataset; default: all of this project.")] = None,
-    mend: Annotated[bool, typer.Option("--mend", help="Load again what disagrees, and wait.")] = False,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait at most, with --mend.")] = 900,
+    repair: Annotated[bool, typer.Option("--repair", help="Load again what disagrees, and wait.")] = False,
+    *,
+    mend: Annotated[bool, typer.Option("--mend", hidden=True)] = False,  # its name in 0.1.0
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait at most, with --repair.")] = 900,
     project: Annotated[Path, typer.Option(help="Folder with contracts/.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
@@ -41,11 +43,11 @@ def doctor(
         chosen = [plans[name] for name in ([dataset] if dataset else sorted(plans))]
         with working("Looking") as progress:
             found = list(_diagnoses(chosen, target, progress))
-            if mend and not all(one.holds for one in found):
+            if (repair or mend) and not all(one.holds for one in found):
                 for plan, one in zip(chosen, found, strict=True):
                     if not one.holds:
-                        progress(f"Mending {plan.dataset}")
-                        _mend(plan, one, target)
+                        progress(f"Repairing {plan.dataset}")
+                        _repair(plan, one, target)
                 _wait(chosen, target, deadline=time.monotonic() + timeout, progress=progress)
                 found = list(_diagnoses(chosen, target, progress))
             if dataset is None:
@@ -94,7 +96,7 @@ def _context(target: Target) -> DoctorContext:
     )
 
 
-def _mend(plan: Plan, found: Diagnosis, target: Target) -> None:
+def _repair(plan: Plan, found: Diagnosis, target: Target) -> None:
     """Set going what the ordinary run then does: the reconciler's findings, and the loads that the doctor names."""
     from sluice.stages.reconcile import reconcile  # noqa: PLC0415
     from sluice.stages.replay import replay  # noqa: PLC0415
@@ -136,7 +138,7 @@ def _wait(plans: list[Plan], target: Target, *, deadline: float, progress: Calla
 def _rows(found: Diagnosis) -> Iterator[tuple[object, ...]]:
     for finding in found.findings:
         mark = "ok" if finding.count == 0 else "WRONG" if finding.is_error else "note"
-        remedy = finding.remedy or ("`sluice doctor --mend`" if finding.is_error else "")
+        remedy = finding.remedy or ("`sluice doctor --repair`" if finding.is_error else "")
         yield mark, finding.check, finding.count, "; ".join(finding.samples), remedy if finding.count else ""
 
 

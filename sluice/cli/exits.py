@@ -58,8 +58,8 @@ def _explain(error: Exception) -> CommandError | None:
             return error
         case ContractError():
             where = f"{error.file}: {error.place}" if error.place else error.file
-            how = error.remedy or "Mend the file and run the command again."
-            return CommandError(f"{where}: {error.message}", how=f"To mend it: {how}")
+            how = error.remedy or "Correct the file and run the command again."
+            return CommandError(f"{where}: {error.message}", how=f"To fix it: {how}")
         case DataError():
             return CommandError(str(error), how="The owner of the data must send a readable file.", code=Exit.DATA)
         case SluiceError():

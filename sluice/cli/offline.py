@@ -87,4 +87,4 @@ def synthesize(project: Path, folder: Path, *, context: Mapping[str, str]) -> No
     )
     if done.returncode:
         said = "\n".join(done.stderr.strip().splitlines()[-15:])
-        raise CommandError(f"The templates could not be synthesized:\n{said}", how="Mend what it names.")
+        raise CommandError(f"The templates could not be synthesized:\n{said}", how="Correct what it names.")

@@ -51,7 +51,7 @@ def select(target: Target, sql: str) -> pd.DataFrame:
         )
     except (QueryFailed, QueryCancelled, InvalidArgumentValue) as error:
         raise CommandError(
-            f"Athena refused the statement: {error}", how="Mend the SQL; nothing was changed."
+            f"Athena refused the statement: {error}", how="Correct the SQL; nothing was changed."
         ) from error
     return frame
 

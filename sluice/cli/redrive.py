@@ -16,7 +16,7 @@ from sluice.cli.target import Target
 def redrive(
     most: Annotated[int, typer.Option(min=1, help="At most so many messages.")] = 10_000, as_json: AsJson = False
 ) -> None:
-    """Send the dead letters of ingest to its queue again, after what made them fail was mended."""
+    """Send the dead letters of ingest to its queue again, after what made them fail was repaired."""
     from sluice.stages.redrive import redrive as move  # noqa: PLC0415
 
     with answering(as_json=as_json):

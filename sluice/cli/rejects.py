@@ -1,4 +1,4 @@
-"""`sluice rejects`: rejected rows of a dataset, grouped by what they broke, with samples, and as files to be mended."""
+"""`sluice rejects`: rejected rows of a dataset, by what they broke, with samples, and as files to be repaired."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from sluice.cli.exits import CommandError, answering
-from sluice.cli.mend import MendedFile, Version, closed, identity, write_mendable
 from sluice.cli.query import records, select
+from sluice.cli.repair import RepairedFile, Version, closed, identity, write_repairable
 from sluice.cli.screen import AsJson, emit, say, show, table, working
 from sluice.cli.target import Target
 
@@ -34,15 +34,17 @@ _RULES = (
 def rejects(
     dataset: Annotated[str, typer.Argument(help="The dataset.")],
     samples: Annotated[int, typer.Option(min=0, help="How many rejected rows to show.")] = 10,
-    mend: Annotated[
-        Path | None, typer.Option(help="Write the rejected rows here, a file for each object, to be mended and put.")
+    repair: Annotated[
+        Path | None, typer.Option(help="Write the rejected rows here, a file for each object, to be repaired and put.")
     ] = None,
-    project: Annotated[Path, typer.Option(help="Folder with contracts/, for --mend.")] = Path(),
+    *,
+    mend: Annotated[Path | None, typer.Option(hidden=True)] = None,  # the name of --repair in 0.1.0
+    project: Annotated[Path, typer.Option(help="Folder with contracts/, for --repair.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
     """Open rejects, grouped by the first rule that each row broke, with samples."""
     with answering(as_json=as_json):
-        target = Target.from_environment(os.environ)
+        target, repair = Target.from_environment(os.environ), repair or mend
         table_name = _rejects_table(target, dataset)
         with working(f"Athena reads {table_name}") as progress:
             shut = closed(target, dataset)
@@ -51,43 +53,54 @@ def rejects(
             left_out = {_version(group) for group in everything} - {_version(group) for group in groups}
             statement = _SAMPLES.format(table_name, "".join(map(_without, sorted(left_out))), samples)
             sample = records(select(target, statement)) if samples and groups else []
-            rules = records(select(target, _RULES.format(table_name))) if mend and groups else []
+            rules = records(select(target, _RULES.format(table_name))) if repair and groups else []
             broken: dict[Version, list[Mapping[str, Any]]] = defaultdict(list)
             for rule in rules:
                 if _version(rule) not in left_out:
                     broken[_version(rule)].append(rule)
-            files = write_mendable(target, _plan(project, dataset), broken, mend, progress=progress) if mend else []
+            files = []
+            if repair:
+                files = [*write_repairable(target, _plan(project, dataset), broken, repair, progress=progress)]
         shown = [{name: value for name, value in group.items() if name != "version"} for group in groups]
-        mended = sum(int(str(group["rows"])) for group in everything if _version(group) in left_out)
+        repaired = sum(int(str(group["rows"])) for group in everything if _version(group) in left_out)
         if as_json:
             made = [{"file": str(file.path), "object": file.object, "records": file.records} for file in files]
-            emit({"ok": True, "dataset": dataset, "groups": shown, "samples": sample, "mended": mended, "files": made})
+            emit(
+                {
+                    "ok": True,
+                    "dataset": dataset,
+                    "groups": shown,
+                    "samples": sample,
+                    "repaired": repaired,
+                    "files": made,
+                }
+            )
             return
-        _tell(dataset, shown, sample, mended)
+        _tell(dataset, shown, sample, repaired)
         _tell_files(dataset, files)
 
 
 _Rows = Collection[Mapping[str, Any]]
 
 
-def _tell(dataset: str, groups: _Rows, sample: _Rows, mended: int) -> None:
+def _tell(dataset: str, groups: _Rows, sample: _Rows, repaired: int) -> None:
     if not groups:
-        show(f"No row of {dataset} is rejected." if not mended else f"No reject of {dataset} is open.")
+        show(f"No row of {dataset} is rejected." if not repaired else f"No reject of {dataset} is open.")
     for title, rows in (("By the first rule that a row broke", groups), ("Samples", sample)):
         if rows:
             numbers = ("rows", "first_row", "row_number")
             show(table(title, list(next(iter(rows))), [tuple(row.values()) for row in rows], numbers=numbers))
-    if mended:
-        say(f"{mended:,} more were closed by mended files.")
+    if repaired:
+        say(f"{repaired:,} more were closed by repaired files.")
 
 
-def _tell_files(dataset: str, files: Collection[MendedFile]) -> None:
+def _tell_files(dataset: str, files: Collection[RepairedFile]) -> None:
     if files:
         rows = [(str(file.path), file.object, file.records) for file in files]
-        show(table("To be mended", ("file", "object", "records"), rows, numbers=("records",)))
+        show(table("To be repaired", ("file", "object", "records"), rows, numbers=("records",)))
         folder = next(iter(files)).path.parent
-        say("Mend them (the .why.txt beside each says what is wrong), leave out what cannot be mended, then:")
-        say(f"  sluice put {dataset} {folder}/mended-*{next(iter(files)).path.suffix}")
+        say("Repair them (the .why.txt beside each says what is wrong), leave out what cannot be repaired, then:")
+        say(f"  sluice put {dataset} {folder}/repaired-*{next(iter(files)).path.suffix}")
 
 
 def _version(row: Mapping[str, Any]) -> Version:
@@ -108,8 +121,8 @@ def _plan(project: Path, dataset: str) -> Any:
     plan = load_plan(path)
     if plan.mode == "replace":
         raise CommandError(
-            f"{dataset} shows its newest file only: a file of mended rows would replace the table.",
-            how="Mend the whole file at its source and send it again.",
+            f"{dataset} shows its newest file only: a file of repaired rows would replace the table.",
+            how="Repair the whole file at its source and send it again.",
         )
     return plan
 

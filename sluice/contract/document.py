@@ -49,7 +49,7 @@ def read_document(text: str, *, file: str) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         problem = " ".join(part for part in (error.context, error.problem) if part)
-        raise Position(file, "", line).error(f"not valid YAML: {problem}", "mend the syntax on this line") from error
+        raise Position(file, "", line).error(f"not valid YAML: {problem}", "correct the syntax on this line") from error
     except (yaml.YAMLError, ValueError) as error:
         raise Position(file).error(f"not valid YAML: {error}", "write plain UTF-8 YAML") from error
     if not isinstance(value, dict):

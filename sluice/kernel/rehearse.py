@@ -31,7 +31,7 @@ def rehearse(plan: Plan, *, file: str) -> None:
                     f"DuckDB cannot compute this: {str(error).splitlines()[0]}",
                     file=file,
                     place=place,
-                    remedy="mend the expression, or the types of the columns in it",
+                    remedy="correct the expression, or the types of the columns in it",
                 ) from error
             if place.startswith("quality") and not described[0][1].startswith(_NUMBERS):
                 raise ContractError(

@@ -1,7 +1,7 @@
 """Doctor: do bucket, ledger and tables of a dataset agree? It looks, and changes nothing.
 
-What it finds is mended by the ordinary run: each finding says by which loads to open again (`sluice doctor --mend` does
-that, through `reconcile` and `replay`), or what a person has to do.
+The ordinary run repairs what it finds: each finding names the loads to open again (`sluice doctor --repair` does that,
+through `reconcile` and `replay`), or says what a person has to do.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SAMPLES = 5
 class Finding:
     """One thing that was looked at. `count` is 0 where all is well; `samples` say which, five at most.
 
-    `loads` are those that mend it when they are loaded again; `remedy` is for what they cannot mend.
+    `loads` are those that repair it when they are loaded again; `remedy` is for what they cannot repair.
     """
 
     check: str
@@ -67,7 +67,7 @@ class Diagnosis:
 
     @property
     def loads(self) -> tuple[Load, ...]:
-        """Loads that mend what can be mended, each once."""
+        """Loads that repair what can be repaired, each once."""
         return tuple({load.load_id: load for finding in self.findings for load in finding.loads}.values())
 
 
@@ -171,7 +171,7 @@ def _loads(state: _DatasetState, at: DoctorContext) -> Iterator[Finding]:
         check="no load was given up",
         count=len(parked),
         samples=_some(f"{load.key}: {load.reason}" for load in parked),
-        remedy=f"mend the cause, then `sluice replay {state.plan.dataset} --state PARKED`",
+        remedy=f"repair the cause, then `sluice replay {state.plan.dataset} --state PARKED`",
     )
 
 

@@ -1,7 +1,7 @@
 """Ingest: S3's events become loads in the ledger, and the datasets that they belong to are woken.
 
 An event is a hint that something happened to a key; what it means is decided when a run looks into the bucket
-(`claim.py`). Events may be repeated, reordered or, within what the reconciler mends, missing.
+(`claim.py`). Events may be repeated, reordered or, within what the reconciler repairs, missing.
 """
 
 from __future__ import annotations

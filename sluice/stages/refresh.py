@@ -140,7 +140,7 @@ def swap(warehouse: MartContext, name: str, *, token: str) -> str:
             f"{broken}; the mart keeps its former rows",
             file=f"marts/{name}.sql",
             place="tests",
-            remedy="mend the SELECT, or the test",
+            remedy="correct the SELECT, or the test",
         ) from broken
     lake.forget(warehouse.catalog, database=warehouse.database, temporary=temporary)
     return verdict

@@ -2,7 +2,7 @@
 
 A replay cannot do harm: the run asks the bucket what counts now, replaces the rows of the objects that it loads, and
 passes over versions that count no longer. It helps where something outside has changed: a contract, a bug that was
-mended, an object that was parked.
+repaired, an object that was parked.
 """
 
 from __future__ import annotations

@@ -146,16 +146,16 @@ def test_rejected_rows_are_told_by_exit_code_rule_and_raw_text(project: Path, en
     }
     assert [sample["raw"] for sample in found["samples"]] == ["4,2024-02-30,1.00", "5,2024-03-01,-1"]
 
-    # Fix and replay: mended rows are loaded like any others, and nothing else is.
-    made = json.loads(run("sluice rejects orders --mend mend --json", cwd=project, env=environment).stdout)
-    (mended,) = [project / file["file"] for file in made["files"]]
-    assert mended.read_text() == "order_id,placed_on,amount\n4,2024-02-30,1.00\n5,2024-03-01,-1\n"
-    assert "minimum" in mended.with_suffix(".why.txt").read_text()
-    assert run("sluice rejects orders --mend mend --json", cwd=project, env=environment).returncode == 2
-    mended.write_text(mended.read_text().replace("02-30", "02-29").replace("-1\n", "1\n"))
-    assert run(f"sluice put orders {mended} --json", cwd=project, env=environment).returncode == 0
+    # Fix and replay: repaired rows are loaded like any others, and nothing else is.
+    made = json.loads(run("sluice rejects orders --repair repair --json", cwd=project, env=environment).stdout)
+    (repaired,) = [project / file["file"] for file in made["files"]]
+    assert repaired.read_text() == "order_id,placed_on,amount\n4,2024-02-30,1.00\n5,2024-03-01,-1\n"
+    assert "minimum" in repaired.with_suffix(".why.txt").read_text()
+    assert run("sluice rejects orders --repair repair --json", cwd=project, env=environment).returncode == 2
+    repaired.write_text(repaired.read_text().replace("02-30", "02-29").replace("-1\n", "1\n"))
+    assert run(f"sluice put orders {repaired} --json", cwd=project, env=environment).returncode == 0
     closed = json.loads(run("sluice rejects orders --json", cwd=project, env=environment).stdout)
-    assert (closed["groups"], closed["samples"], closed["mended"]) == ([], [], 2)
+    assert (closed["groups"], closed["samples"], closed["repaired"]) == ([], [], 2)
     asked = run("sluice query 'SELECT order_id FROM orders WHERE order_id > 3' --json", cwd=project, env=environment)
     assert sorted(row["order_id"] for row in json.loads(asked.stdout)["rows"]) == [4, 5]
 

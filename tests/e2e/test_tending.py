@@ -66,7 +66,7 @@ def test_a_replay_loads_again_and_doubles_nothing(world):
     assert world.rows("flights", *COLUMNS) == before
 
 
-def test_the_doctor_finds_a_lost_object_and_mends_it(world):
+def test_the_doctor_finds_a_lost_object_and_repairs_it(world):
     code, well = command("doctor", "flights")
     assert (code, well["ok"]) == (0, True)
     world.cloud.inject(Fault(match=("sqs", "SendMessage"), times=50))
@@ -78,8 +78,8 @@ def test_the_doctor_finds_a_lost_object_and_mends_it(world):
         1,
         ["every version that counts has a load"],
     )
-    code, mended = command("doctor", "flights", "--mend")
-    assert (code, mended["ok"]) == (0, True)
+    code, repaired = command("doctor", "flights", "--repair")
+    assert (code, repaired["ok"]) == (0, True)
     assert (20, "flights/lost.csv") in world.rows("flights", "hour", "_sluice_object")
 
 

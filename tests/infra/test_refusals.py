@@ -1,4 +1,4 @@
-"""Synthesis stops at the first mistake of an author, says what to mend, and leaves no templates."""
+"""Synthesis stops at the first mistake of an author, says what to correct, and leaves no templates."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def test_failed_group_or_mart_still_fails_its_execution_so_that_an_alarm_sees_it
     }
 
 
-def test_errors_that_retries_cannot_mend_are_named_as_the_code_names_them(templates: Templates) -> None:
+def test_errors_that_retries_cannot_repair_are_named_as_the_code_names_them(templates: Templates) -> None:
     for name in FINAL_ERRORS:
         assert issubclass(getattr(errors, name), errors.SluiceError)
         assert not issubclass(getattr(errors, name), errors.TransientError)

@@ -30,7 +30,7 @@ from tests.simulation.scenario import Scenario, Step
 
 @contextlib.contextmanager
 def without(guard: str, *, only_context: bool = False) -> Iterator[None]:
-    """Take one guard away; none with the empty name. `only_context` takes away what would mend it, and not it."""
+    """Take one guard away; none with the empty name. `only_context` takes away what would repair it, and not it."""
     with contextlib.ExitStack() as stack:
         if guard:
             for patch in GUARDS[guard].patches(only_context=only_context):
@@ -45,7 +45,7 @@ Patches = Sequence[contextlib.AbstractContextManager[Any]]
 class Guard:
     """What protects, how to take it away, and the story that ends wrong without it.
 
-    `alone`: the reconciler is away in both, because it would mend within a quarter of an hour what the guard prevents.
+    `alone`: the reconciler is away in both, because it would repair in a quarter of an hour what the guard prevents.
     """
 
     protects: str

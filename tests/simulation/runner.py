@@ -47,7 +47,7 @@ class Report:
 
 
 def run(seeds: Iterable[int], *, processes: int | None = None, guard: str = "", only_context: bool = False) -> Report:
-    """Play seeds side by side. `guard` names a guard to take away, or what would mend it only (`controls.py`)."""
+    """Play seeds side by side. `guard` names a guard to take away, or what would repair it only (`controls.py`)."""
     report, began = Report(), time.monotonic()
     for verdict in spread(_Playing(guard, only_context), list(seeds), processes=processes):
         report.seeds += 1

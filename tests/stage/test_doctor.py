@@ -51,7 +51,7 @@ def wrong(world: World) -> Mapping[str, Finding]:
     return {finding.check: finding for finding in look(world).findings if not finding.holds}
 
 
-def mend(world: World) -> None:
+def repair(world: World) -> None:
     found = look(world)
     assert not found.holds
     world.reconcile()
@@ -76,7 +76,7 @@ def test_versions_without_a_load_and_loads_without_a_run_are_found(endpoint: str
     (found,) = wrong(world).values()
     assert found.check == "every version that counts has a load"
     assert found.samples[0].startswith("items/lost.csv ")
-    mend(world)
+    repair(world)
     assert (wrong(world), world.ids()) == ({}, [1, 2])
     world.ingest(world.put("waits.csv", csv((3, DAY, 1))))
     assert wrong(world) == {}  # under way is not wrong
@@ -95,7 +95,7 @@ def test_a_parked_load_is_named_with_its_reason(endpoint: str) -> None:
     assert wrong(world)["no load was given up"].samples == ("items/a.csv: 5 runs with it failed",)
 
 
-def test_rows_of_a_version_that_does_not_count_are_found_and_mended(endpoint: str) -> None:
+def test_rows_of_a_version_that_does_not_count_are_found_and_repaired(endpoint: str) -> None:
     world = World(endpoint)
     first = world.put("a.csv", csv((1, DAY, 1)))
     world.load(first, world.put("b.csv", csv((2, DAY, 1))))
@@ -109,7 +109,7 @@ def test_rows_of_a_version_that_does_not_count_are_found_and_mended(endpoint: st
     found = wrong(world)
     assert found["every row comes from a version that counts"].count == 1
     assert found["rows and rejects are what the accounts of their loads say"].count == 1
-    mend(world)
+    repair(world)
     assert (wrong(world), world.ids()) == ({}, [2, 3])
 
 
@@ -123,7 +123,7 @@ def test_a_ledger_that_has_forgotten_runs_is_found(endpoint: str) -> None:
         "fence 1 in the tables, 0 in the ledger",
     )
     world.now += timedelta(hours=1)
-    mend(world)
+    repair(world)
     assert (wrong(world), world.ids()) == ({}, [1])
 
 

@@ -82,7 +82,7 @@ def test_without_an_aws_to_talk_to_the_command_says_how_to_get_one(
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_expected_error_has_its_exit_code_and_says_how_to_mend_it(
+def test_an_expected_error_has_its_exit_code_and_says_how_to_repair_it(
     error: Exception, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(Left) as left, answering(as_json=True):

@@ -1,4 +1,4 @@
-"""Chosen records of an object written out again as they stand in it, under its own header: a file that can be mended.
+"""Chosen records of an object written out again as they stand in it, under its own header: a file that can be repaired.
 
 The object is the source, not the rejects table: nothing is cut short, and nothing that the contract hides is needed.
 """
@@ -86,7 +86,7 @@ def _zip(data: bytes) -> bytes:
 
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("mended", data)
+        archive.writestr("repaired", data)
     return packed.getvalue()
 
 
@@ -96,7 +96,7 @@ def _zstd(data: bytes) -> bytes:
     return zstandard.compress(data)
 
 
-# What a contract says of all its files; `auto` goes by the suffix, and a mended file has none of those.
+# What a contract says of all its files; `auto` goes by the suffix, and a repaired file has none of those.
 _PACK: Mapping[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "bzip2": bz2.compress,

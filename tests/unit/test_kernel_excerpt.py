@@ -1,4 +1,4 @@
-"""Records written out to be mended stand there as they stood in the object, and load under the same contract."""
+"""Records written out to be repaired stand there as they stood in the object, and load under the same contract."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ PLAN = Plan(
 )
 
 
-def mendable(tmp_path: Path, content: bytes, rows: list[int], key: str = "items/a.csv", **reading: Any) -> bytes:
+def repairable(tmp_path: Path, content: bytes, rows: list[int], key: str = "items/a.csv", **reading: Any) -> bytes:
     (tmp_path / "object").write_bytes(content)
     source = SourceFile(path=tmp_path / "object", load_id="l", key=key, version_id="v", order="")
     plan = replace(PLAN, reading=replace(PLAN.reading, **reading))
-    target = tmp_path / "mended"
+    target = tmp_path / "repaired"
     count = write_records(source, plan, rows, target, scratch=tmp_path / "scratch", limits=Limits())
     assert count == len(rows)
-    again = SourceFile(path=target, load_id="m", key="items/mended.csv", version_id="v", order="")
+    again = SourceFile(path=target, load_id="m", key="items/repaired.csv", version_id="v", order="")
     outcome = transform([again], plan, out=tmp_path / "out", scratch=tmp_path / "spill", run_id="r")
     assert (outcome.loads[0].refused, outcome.loads[0].rows_read) == (None, len(rows))
     return target.read_bytes()
@@ -56,21 +56,21 @@ def mendable(tmp_path: Path, content: bytes, rows: list[int], key: str = "items/
 def test_records_stand_as_they_stood(
     tmp_path: Path, content: bytes, rows: list[int], written: bytes, reading: dict[str, Any]
 ) -> None:
-    assert mendable(tmp_path, content, rows, **reading) == written
+    assert repairable(tmp_path, content, rows, **reading) == written
 
 
 def test_a_compressed_object_becomes_a_plain_file_unless_the_contract_says_otherwise(tmp_path: Path) -> None:
     packed = gzip.compress(b"id,text\nx,b\n")
-    assert mendable(tmp_path, packed, [1], key="items/a.csv.gz") == b"id,text\nx,b\n"
+    assert repairable(tmp_path, packed, [1], key="items/a.csv.gz") == b"id,text\nx,b\n"
 
 
 def test_a_contract_of_compressed_files_gets_one(tmp_path: Path) -> None:
     packed = gzip.compress(b"id,text\nx,b\n")
-    assert gzip.decompress(mendable(tmp_path, packed, [1], compression="gzip")) == b"id,text\nx,b\n"
+    assert gzip.decompress(repairable(tmp_path, packed, [1], compression="gzip")) == b"id,text\nx,b\n"
 
 
 def test_what_is_no_text_is_refused_with_the_way_out(tmp_path: Path) -> None:
     source = SourceFile(path=tmp_path / "none", load_id="l", key="items/a.parquet", version_id="v", order="")
     plan = replace(PLAN, reading=Reading(format="parquet"))
     with pytest.raises(DataError, match="repair them at their source"):
-        write_records(source, plan, [1], tmp_path / "mended", scratch=tmp_path, limits=Limits())
+        write_records(source, plan, [1], tmp_path / "repaired", scratch=tmp_path, limits=Limits())

@@ -1,4 +1,4 @@
-"""Rejected records of one object version as a file to be mended, and which rejects such a file has closed."""
+"""Rejected records of one object version as a file to be repaired, and which rejects such a file has closed."""
 
 from __future__ import annotations
 
@@ -10,29 +10,33 @@ from typing import Any
 import pytest
 
 from sluice.cli.exits import CommandError
-from sluice.cli.mend import closed, identity, write_mendable
+from sluice.cli.repair import closed, identity, write_repairable
 from sluice.ledger.model import load_id
-from tests.unit.test_kernel_mend import PLAN
+from tests.unit.test_kernel_excerpt import PLAN
 
 REJECTED = identity(("orders/a.csv", "v1"))
-KEY = f"orders/mended-{REJECTED}.csv"
+KEY = f"orders/repaired-{REJECTED}.csv"
 
 
 @dataclass
 class Account:
     """A raw bucket's listing and a ledger's loads, as `sluice rejects` finds them."""
 
-    versions: list[tuple[str, bool]]  # version ids of the mended object, and whether each is its newest version
+    versions: list[tuple[str, bool]]  # version ids of the repaired object, and whether each is its newest version
     states: dict[str, str]  # of their loads
     raw_bucket: str = "raw"
+    key: str = KEY
 
     def client(self, _service: str) -> Any:
-        items = [{"Key": KEY, "VersionId": version, "IsLatest": latest} for version, latest in self.versions]
-        pages = SimpleNamespace(paginate=lambda **_call: [{"Versions": items}])
+        items = [{"Key": self.key, "VersionId": version, "IsLatest": latest} for version, latest in self.versions]
+        found: Any = lambda **call: [{"Versions": items if self.key.startswith(call["Prefix"]) else []}]  # noqa: E731
+        pages = SimpleNamespace(paginate=found)
         return SimpleNamespace(get_paginator=lambda _name: pages)
 
     def ledger(self) -> Any:
-        loads = {load_id("raw", KEY, version): SimpleNamespace(state=state) for version, state in self.states.items()}
+        loads = {
+            load_id("raw", self.key, version): SimpleNamespace(state=state) for version, state in self.states.items()
+        }
         return SimpleNamespace(find=lambda _dataset, load: loads.get(load))
 
 
@@ -43,14 +47,19 @@ class Account:
         ([("m1", True)], {"m1": "PENDING"}, set()),
         ([("m1", True)], {}, set()),
         ([("m2", True), ("m1", False)], {"m1": "DONE", "m2": "PENDING"}, set()),  # it is sent again: wait
-        ([("m1", False)], {"m1": "DONE"}, set()),  # it was deleted: its rows are gone, and what it mended is open again
+        ([("m1", False)], {"m1": "DONE"}, set()),  # it was deleted with its rows: the rejects are open again
     ],
 )
-def test_a_mended_file_closes_rejects_when_its_newest_version_is_loaded(
+def test_a_repaired_file_closes_rejects_when_its_newest_version_is_loaded(
     versions: list[tuple[str, bool]], states: dict[str, str], expected: set[str]
 ) -> None:
     account: Any = Account(versions, states)
     assert closed(account, "orders") == expected
+
+
+def test_a_file_that_release_0_1_0_called_mended_closes_its_rejects() -> None:
+    account: Any = Account([("m1", True)], {"m1": "DONE"}, key=f"orders/mended-{REJECTED}.csv")
+    assert closed(account, "orders") == {REJECTED}
 
 
 class Bucket:
@@ -65,10 +74,10 @@ class Bucket:
         Path(path).write_text("id,text\nx,old\n" if ExtraArgs.get("VersionId") == "v1" else "id,text\ny,new\n")
 
 
-def test_the_records_of_the_version_that_was_rejected_are_written_and_never_over_mended_ones(tmp_path: Path) -> None:
+def test_the_records_of_the_version_that_was_rejected_are_written_and_never_over_repaired_ones(tmp_path: Path) -> None:
     broken = {("orders/a.csv", "v1"): [{"row_number": 1, "column": "id", "rule": "type", "reason": "", "value": "x"}]}
     bucket: Any = Bucket()
-    (made,) = write_mendable(bucket, PLAN, broken, tmp_path, progress=print)
+    (made,) = write_repairable(bucket, PLAN, broken, tmp_path, progress=print)
     assert made.path.read_text() == "id,text\nx,old\n"
     with pytest.raises(CommandError, match="is there already"):
-        write_mendable(bucket, PLAN, broken, tmp_path, progress=print)
+        write_repairable(bucket, PLAN, broken, tmp_path, progress=print)
