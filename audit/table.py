@@ -12,7 +12,7 @@ _HEAD = """\
 # Checkers
 
 What other people's checkers say of the synthesized templates and of the sources. `make audit` runs them, offline, and
-writes this page; it fails on a finding that is neither corrected nor acknowledged, and on an acknowledgement of nothing.
+writes this page; it fails on a finding neither corrected nor acknowledged, and on an acknowledgement of nothing.
 Acknowledgements stand beside the construct that they concern (`acknowledge(...)` in `stacks/`).
 
 *default* is `-c env=dev`, *hardened* is `-c env=prod -c hardened=true` ([hardened.md](hardened.md)). Rules are those
