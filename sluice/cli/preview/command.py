@@ -21,8 +21,8 @@ from sluice.cli.target import Target
 from sluice.errors import ContractError
 
 if TYPE_CHECKING:
-    from sluice.cli.plan.compare import DatasetChange, MartChange, State
-    from sluice.cli.plan.effect import Effect
+    from sluice.cli.preview.compare import DatasetChange, MartChange, State
+    from sluice.cli.preview.effect import Effect
 
 _GIT_SECONDS = 60
 
@@ -45,7 +45,7 @@ class Outlook:
         return bool(self.fault) or any(breaking)
 
 
-def plan(
+def preview(
     base: Annotated[str, typer.Option(help="What to compare with: a Git ref, or a folder with contracts/.")] = "main",
     samples: Annotated[
         Path, typer.Option(help="Folder with sample files in <dataset>/, as they would be uploaded.")
@@ -104,7 +104,7 @@ def _git(project: Path, *words: str) -> bytes:
 
 def _state(root: Path) -> State:
     """Compile a project; marts that do not fit their tables are a finding here, not an error."""
-    from sluice.cli.plan.compare import State  # noqa: PLC0415
+    from sluice.cli.preview.compare import State  # noqa: PLC0415
     from sluice.project import CONTRACT_SUFFIX, load_marts, load_plan  # noqa: PLC0415  (reads YAML and parses SQL)
 
     plans = {made.dataset: made for made in map(load_plan, sorted((root / "contracts").glob("*" + CONTRACT_SUFFIX)))}
@@ -115,8 +115,8 @@ def _state(root: Path) -> State:
 
 
 def _outlook(base: str, before: Path, project: Path, *, samples: Path, live: bool, progress: Any) -> Outlook:
-    from sluice.cli.plan.compare import dataset_changes, mart_changes  # noqa: PLC0415
-    from sluice.cli.plan.effect import backfill_dollars, effect  # noqa: PLC0415  (DuckDB)
+    from sluice.cli.preview.compare import dataset_changes, mart_changes  # noqa: PLC0415
+    from sluice.cli.preview.effect import backfill_dollars, effect  # noqa: PLC0415  (DuckDB)
 
     old, new = _state(before), _state(project)
     datasets = dataset_changes(old, new)

@@ -1,4 +1,4 @@
-"""`sluice plan`: a branch against its base, with rows tried on samples. Git is real, AWS is not there."""
+"""`sluice preview`: a branch against its base, with rows tried on samples. Git is real, AWS is not there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sluice.cli.main import app
-from sluice.cli.plan.effect import backfill_dollars
+from sluice.cli.preview.effect import backfill_dollars
 
 CONTRACT = """\
 apiVersion: v3.1.0
@@ -54,14 +54,14 @@ def edit(project: Path, *edits: tuple[str, str], file: str = "contracts/orders.o
 
 
 def plan(project: Path, *words: str) -> tuple[int, dict[str, Any]]:
-    done = CliRunner().invoke(app, ["plan", "--project", str(project), "--json", *words])
+    done = CliRunner().invoke(app, ["preview", "--project", str(project), "--json", *words])
     return done.exit_code, json.loads(done.stdout)
 
 
 def test_nothing_changed_is_said_so(project: Path) -> None:
     code, told = plan(project)
     assert (code, told["breaking"], told["datasets"], told["marts"]) == (0, False, [], [])
-    shown = CliRunner().invoke(app, ["plan", "--project", str(project)])
+    shown = CliRunner().invoke(app, ["preview", "--project", str(project)])
     assert "No contract or mart differs from main" in shown.stdout
 
 
@@ -84,7 +84,7 @@ def test_a_column_that_a_mart_needs_cannot_go_unnoticed(project: Path) -> None:
     assert [change["kind"] for change in told["datasets"][0]["changes"]] == ["DropColumn"]
     assert "note" in told["fault"]
     assert told["datasets"][0]["keeps_its_version"]
-    shown = CliRunner().invoke(app, ["plan", "--project", str(project)])
+    shown = CliRunner().invoke(app, ["preview", "--project", str(project)])
     assert shown.exit_code == 1
     for words in ("column note is gone", "Raise it", "Marts do not fit", "Readers may break."):
         assert words in shown.stdout

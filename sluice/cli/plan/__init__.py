@@ -1,1 +1,0 @@
-"""`sluice plan`: what a change in contracts or marts on a branch does to schemas, rows, marts and money. Offline."""
