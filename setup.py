@@ -52,6 +52,9 @@ class BuildWithBundle(build_py):
 setup(
     packages=[*find_packages(include=["sluice*"]), "sluice_deploy", "sluice_deploy.machines"],
     package_dir={"sluice_deploy": "stacks"},
-    package_data={"sluice": ["py.typed", "cli/new/template/**/*"], "sluice_deploy": ["py.typed"]},
+    package_data={
+        "sluice": ["py.typed", "cli/new/template/**/*", "warehouse/grammar.json.gz"],
+        "sluice_deploy": ["py.typed"],
+    },
     cmdclass={"build_py": BuildWithBundle},
 )

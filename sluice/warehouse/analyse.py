@@ -16,7 +16,8 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 from sluice.warehouse.query import DIALECT, QueryError, line_of, table_nodes
-from sluice.warehouse.subset import RULES, STRUCTURE, Refused
+from sluice.warehouse.shape import check_scope, check_text
+from sluice.warehouse.subset import INTERVAL_UNITS, RULES, STRUCTURE, Refused
 from sluice.warehouse.types import UNKNOWN, common, common_of, of_number
 
 TYPE = "athena_type"  # where each expression of an analysed tree keeps its type: `node.meta[TYPE]`
@@ -41,6 +42,7 @@ def analyse(tree: exp.Query, tables: Mapping[str, Columns]) -> Analysis:
         if table.name.lower() not in tables:
             near = ", ".join(sorted(tables)) or "none"
             raise QueryError(f"unknown table {table.name}", line=line_of(table), remedy=f"tables here: {near}")
+    check_text(tree)
     _name_outputs(tree)
     schema = MappingSchema(
         {name: dict.fromkeys((column for column, _ in columns), "varchar") for name, columns in tables.items()},
@@ -81,8 +83,9 @@ def _unresolved(error: OptimizeError, tree: exp.Query) -> QueryError:
 
 
 def _interval(node: exp.Expr) -> str:
-    if not (isinstance(node.this, exp.Literal) and isinstance(node.args.get("unit"), exp.Var)):
-        raise Refused("this INTERVAL", "INTERVAL '1' DAY")
+    unit = node.args.get("unit")
+    if not (isinstance(node.this, exp.Literal) and isinstance(unit, exp.Var) and unit.name.upper() in INTERVAL_UNITS):
+        raise Refused("this INTERVAL", "INTERVAL '1' DAY, two weeks are '14' DAY, a quarter is '3' MONTH")
     return "interval"
 
 
@@ -109,8 +112,26 @@ class _Typing:
         for scope in traverse_scope(tree):
             self._scope = scope
             self._check_shape(scope)
+            self._resolve_having(scope)
+            check_scope(scope)
             self._outputs[id(scope.expression)] = self._columns_of(scope.expression)
         return self._outputs[id(tree)]
+
+    def _resolve_having(self, scope: Scope) -> None:
+        """Name the tables of bare columns in HAVING, which `qualify` leaves alone."""
+        having = scope.expression.args.get("having")
+        for column in having.find_all(exp.Column) if having is not None else ():
+            inside = column.find_ancestor(exp.Query)
+            if column.table or inside is not scope.expression:
+                continue
+            owners = [name for name, source in scope.sources.items() if column.name in self._names(source)]
+            if len(owners) == 1:
+                column.set("table", exp.to_identifier(owners[0]))
+
+    def _names(self, source: Scope | exp.Table) -> Mapping[str, str]:
+        if isinstance(source, exp.Table):
+            return self.tables.get(source.name, {})
+        return dict(self._outputs.get(id(source.expression), ()))
 
     def _check_shape(self, scope: Scope) -> None:
         for table in scope.tables:

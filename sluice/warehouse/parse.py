@@ -126,7 +126,7 @@ def typed(one: Draft, known: Mapping[str, Columns]) -> Mart:
         analysis = analyse(one.tree, known)
     except QueryError as error:
         raise _contract_error(error, one.file) from error
-    columns = tuple((name, "varchar" if kind == UNKNOWN else kind) for name, kind in analysis.columns)
+    columns = tuple(analysis.columns)
     _check_names(one, columns)
     _check_header(one, dict(columns))
     return Mart(
@@ -145,7 +145,14 @@ def typed(one: Draft, known: Mapping[str, Columns]) -> Mart:
 
 def _check_names(one: Draft, columns: Columns) -> None:
     seen: set[str] = set()
-    for place, (name, _) in enumerate(columns, start=1):
+    for place, (name, kind) in enumerate(columns, start=1):
+        if kind == UNKNOWN:
+            raise ContractError(
+                f"column {name} has no type: it is NULL in every row",
+                file=one.file,
+                place=f"line {one.first_line}",
+                remedy=f"CAST(NULL AS varchar) AS {name}",
+            )
         if name in seen:
             raise ContractError(
                 f"two columns are named {name}",
@@ -180,5 +187,4 @@ def _check_header(one: Draft, columns: Mapping[str, str]) -> None:
 
 
 def _contract_error(error: QueryError, file: str) -> ContractError:
-    place = f"line {error.line}" if error.line else ""
-    return ContractError(error.reason, file=file, place=place, remedy=error.remedy)
+    return ContractError(error.reason, file=file, place=error.place, remedy=error.remedy)

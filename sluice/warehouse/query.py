@@ -11,7 +11,9 @@ from sqlglot import Token, TokenType, exp, parse, tokenize
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.optimizer.scope import traverse_scope
 
-from sluice.warehouse.subset import FUNCTIONS
+from sluice.warehouse.grammar import first_mistake
+from sluice.warehouse.nearest import explain
+from sluice.warehouse.subset import FUNCTIONS, INTERVAL_UNITS
 
 DIALECT = "athena"
 
@@ -25,16 +27,31 @@ _NOT_FUNCTIONS = frozenset(
 )
 
 
-class QueryError(Exception):
-    """A query is wrong or outside the subset. `line` counts from 1 in the text; 0 where the place is not known."""
+# https://docs.aws.amazon.com/athena/latest/ug/reserved-words.html, less what the grammar reserves.
+_RESERVED_BY_AWS = frozenset({"EXECUTE", "FIRST", "LAST", "OF"})
 
-    def __init__(self, reason: str, *, line: int = 0, remedy: str = "") -> None:
-        self.reason, self.line, self.remedy = reason, line, remedy
-        super().__init__((f"line {line}: " if line else "") + reason + (f" ({remedy})" if remedy else ""))
+
+class QueryError(Exception):
+    """A query is wrong or outside the subset.
+
+    `line` and `column` count from 1 in the text; 0 where the place is not known.
+    """
+
+    def __init__(self, reason: str, *, line: int = 0, column: int = 0, remedy: str = "") -> None:
+        self.reason, self.line, self.column, self.remedy = reason, line, column, remedy
+        super().__init__((f"{self.place}: " if line else "") + reason + (f" ({remedy})" if remedy else ""))
+
+    @property
+    def place(self) -> str:
+        """The place in the text in words; empty where it is not known."""
+        if not self.line:
+            return ""
+        return f"line {self.line}, column {self.column}" if self.column else f"line {self.line}"
 
 
 def parse_query(text: str) -> exp.Query:
-    """Parse the one SELECT in `text`. Raises QueryError for anything else."""
+    """Parse the one SELECT in `text`. Raises QueryError for anything else, and for what Trino's grammar refuses."""
+    _refuse_bad_syntax(text)
     try:
         tokens = tokenize(text, read=DIALECT)
         statements = [tree for tree in parse(text, read=DIALECT) if tree is not None]
@@ -49,7 +66,19 @@ def parse_query(text: str) -> exp.Query:
     if not isinstance(tree, exp.Query) or isinstance(tree, exp.Subquery | exp.Table):
         raise QueryError(f"{tree.key.upper()} is not a SELECT", line=tokens[0].line, remedy="write exactly one SELECT")
     _refuse_foreign_syntax(tokens, tree)
+    _refuse_reserved(tree)
     return tree
+
+
+def _refuse_bad_syntax(text: str) -> None:
+    body = text.rstrip().removesuffix(";")
+    mistake = first_mistake(body)
+    if mistake is None:
+        return
+    reason, remedy = explain(mistake)
+    if mistake.word == ";" or mistake.words == ("",):  # how many statements there are is the parser's to say
+        return
+    raise QueryError(reason, line=mistake.line, column=mistake.column, remedy=remedy)
 
 
 def table_nodes(tree: exp.Query) -> Iterator[exp.Table]:
@@ -71,12 +100,36 @@ def line_of(node: exp.Expr) -> int:
     return 0
 
 
+def _check_interval(tokens: Sequence[Token], interval: Token, value: Token) -> None:
+    """Refuse `INTERVAL '1 day'` and `INTERVAL '2' WEEK`, of which sqlglot makes what Athena would not read."""
+    after = next((token.text.upper() for token in tokens if token.start > value.end), "")
+    if value.token_type != TokenType.STRING or not value.text.isdigit() or after not in INTERVAL_UNITS:
+        raise QueryError(
+            "this INTERVAL is not Athena SQL",
+            line=interval.line,
+            remedy="INTERVAL '1' DAY, with one of " + " ".join(sorted(INTERVAL_UNITS)),
+        )
+
+
+def _refuse_reserved(tree: exp.Query) -> None:
+    """Refuse the names that AWS lists as reserved and newer Trino does not: they need double quotes."""
+    for name in tree.find_all(exp.Identifier):
+        if not name.quoted and name.name.upper() in _RESERVED_BY_AWS:
+            raise QueryError(
+                f"{name.name} is a reserved word of Athena",
+                line=line_of(name),
+                remedy=f'write "{name.name}" in double quotes',
+            )
+
+
 def _refuse_foreign_syntax(tokens: Sequence[Token], tree: exp.Query) -> None:
     """Refuse what sqlglot reads and Athena does not: `::`, `==`, functions with names that Athena does not have."""
     names = {alias.name.lower() for alias in tree.find_all(exp.TableAlias)}
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         if token.token_type == TokenType.DCOLON or token.text == "==":
             raise QueryError(f"{token.text} is not Athena SQL", line=token.line, remedy="CAST(x AS type), or =")
+        if token.token_type == TokenType.INTERVAL and following is not None:
+            _check_interval(tokens, token, following)
         word = token.text.lower()
         called = following is not None and following.token_type == TokenType.L_PAREN and word[:1].isalpha()
         if called and token.token_type != TokenType.STRING and word not in FUNCTIONS | _NOT_FUNCTIONS | names:

@@ -40,8 +40,11 @@ FUNCTIONS = frozenset(
     }
 )
 UNITS = frozenset({"second", "minute", "hour", "day", "week", "month", "quarter", "year"})
+INTERVAL_UNITS = frozenset({"SECOND", "MINUTE", "HOUR", "DAY", "MONTH", "YEAR"})
 ELAPSED_UNITS = UNITS - {"month", "quarter", "year"}
 DATE_FORMATS = frozenset("YmdHisS")
+DATE_TEXT = r"\d{4}-\d{2}-\d{2}"
+TIMESTAMP_TEXT = DATE_TEXT + r"( ([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?)?"
 FORMAT = re.compile(r"(?:[^%]|%%|%(?:0\d)?d|%s)*")
 
 # Shapes of a query. They have no type; their parts are checked.
@@ -153,6 +156,8 @@ def _cast(node: exp.Expr, args: Sequence[str]) -> str | None:
         return target
     kinds = _CASTS["decimal" if is_decimal(target) else target]
     if source == "varchar" and isinstance(node.this, exp.Literal) and target in ("date", "timestamp"):
+        if not re.fullmatch(DATE_TEXT if target == "date" else TIMESTAMP_TEXT, node.this.name):
+            raise Refused(f"{node.this.name!r} as {target}", "like 2013-01-31" + " 23:59:59" * (target != "date"))
         return target
     if ("decimal" if is_decimal(source) else source) not in kinds:
         raise Refused(
@@ -187,12 +192,36 @@ def _substring(node: exp.Expr, args: Sequence[str]) -> str | None:
     start = node.args.get("start")
     if not (isinstance(start, exp.Literal) and start.is_int and int(start.name) > 0):
         raise Refused("substr() takes a constant start of 1 or more", "substr(x, 1, 3)")
+    size = node.args.get("length")
+    if isinstance(size, exp.Neg):
+        raise Refused("substr() of a negative length", "substr(x, 1, 3)")
     return "varchar" if _is("varchar", args[0]) else None
+
+
+def _padded(node: exp.Expr, args: Sequence[str]) -> str | None:
+    filling = node.args.get("fill_pattern")
+    if filling is None or (isinstance(filling, exp.Literal) and not filling.name):
+        raise Refused("lpad() and rpad() take three arguments, the last not empty", "lpad(x, 20, ' ')")
+    return "varchar" if _is("varchar", args[0]) and _is("integer", args[1]) and _is("varchar", args[2]) else None
+
+
+def _replaced(node: exp.Expr, args: Sequence[str]) -> str | None:
+    if isinstance(node.expression, exp.Literal) and not node.expression.name:
+        raise Refused("replace() of an empty text puts something between all characters", "name what is replaced")
+    return "varchar" if all(_is("varchar", name) for name in args) else None
+
+
+def _best(node: exp.Expr, args: Sequence[str]) -> str | None:
+    if node.args.get("count") is not None:
+        raise Refused("max_by() and min_by() with a number give an array", "max_by(x, y)")
+    return args[0]
 
 
 def _format(node: exp.Expr, args: Sequence[str]) -> str | None:
     if not (isinstance(node.this, exp.Literal) and FORMAT.fullmatch(node.this.name)):
         raise Refused("format() takes a constant of text, %d, %02d and %s", "format('%04d-%02d', year, month)")
+    if not node.expressions:
+        raise Refused("format() takes at least one value", "the text itself")
     places = re.findall(r"%(?:0\d)?[ds]", node.this.name.replace("%%", ""))
     fits = ["integer" if place.endswith("d") else "varchar" for place in places]
     return "varchar" if len(fits) == len(args) - 1 and all(map(_is, fits, args[1:])) else None
@@ -246,11 +275,12 @@ RULES: Mapping[type[exp.Expr], Rule] = {
     **dict.fromkeys((exp.Sqrt, exp.Pow, exp.Exp, exp.Ln), _NUMBER_TO_DOUBLE),
     **dict.fromkeys((exp.Stddev, exp.StddevSamp, exp.StddevPop, exp.Variance, exp.VariancePop), _NUMBER_TO_DOUBLE),
     **dict.fromkeys((exp.RowNumber, exp.Rank, exp.DenseRank, exp.Count), _gives("bigint", "any")),
-    **dict.fromkeys((exp.Min, exp.Max, exp.AnyValue, exp.ArgMax, exp.ArgMin), _same("any")),
+    **dict.fromkeys((exp.Min, exp.Max, exp.AnyValue), _same("any")),
+    **dict.fromkeys((exp.ArgMax, exp.ArgMin), _best),
     **dict.fromkeys((exp.FirstValue, exp.LastValue, exp.Window, exp.Paren, exp.Filter, exp.Alias), _same("any")),
     **dict.fromkeys((exp.Lag, exp.Lead), lambda _, args: common_of([args[0], *args[2:]])),
     **dict.fromkeys((exp.Lower, exp.Upper), _gives("varchar", "varchar")),
-    **dict.fromkeys((exp.DPipe, exp.Concat, exp.Replace), _gives("varchar", "varchar")),
+    **dict.fromkeys((exp.DPipe, exp.Concat), _gives("varchar", "varchar")),
     **dict.fromkeys((exp.Ceil, exp.Floor, exp.Round, exp.Sign), _rounded),
     exp.Abs: _same("number"),
     exp.Neg: _same("number"),
@@ -273,7 +303,8 @@ RULES: Mapping[type[exp.Expr], Rule] = {
     exp.Length: _gives("bigint", "varchar"),
     exp.StrPosition: _gives("bigint", "varchar"),
     exp.StartsWith: _gives("boolean", "varchar"),
-    exp.Pad: _gives("varchar", "varchar", "integer", "varchar"),
+    exp.Pad: _padded,
+    exp.Replace: _replaced,
     exp.Substring: _substring,
     exp.Format: _format,
     exp.TimeToStr: _date_format,

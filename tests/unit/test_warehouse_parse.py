@@ -61,8 +61,8 @@ def test_a_name_of_a_cte_hides_the_table_of_that_name() -> None:
         ("SELECT shop,\n  colour\nFROM sales", 6, "'colour' could not be resolved"),
         ("SELECT sales.shop,\n  shops.colour\nFROM sales, shops", 6, "colour"),
         ("SELECT shop FROM sales\nJOIN shops ON true", 5, "'shop' could not be resolved"),
-        ("SELECT shop\nFROM sales GROUP shop", 6, "Invalid expression"),
-        ("SELECT (shop FROM sales", 5, "Expecting )"),
+        ("SELECT shop\nFROM sales GROUP shop", 6, "'shop' is not Athena SQL here after GROUP"),
+        ("SELECT (shop FROM sales", 5, "'FROM' is not Athena SQL here after SHOP"),
         ("SELECT shop, pieces AS shop FROM sales", 5, "two columns are named shop"),
         ("SELECT count(*) FROM sales", 5, "column 1 has no name"),
         ('SELECT shop AS "Shop of sale" FROM sales', 5, "column name 'shop of sale'"),
@@ -86,7 +86,7 @@ def test_a_mistake_in_the_select_is_named_with_its_line(select: str, line: int |
     assert reason in failure.value.message
     assert failure.value.file == "marts/totals.sql"
     if line is not None:
-        assert failure.value.place == f"line {line}"
+        assert failure.value.place.partition(",")[0] == f"line {line}"
 
 
 @pytest.mark.parametrize(

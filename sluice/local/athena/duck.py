@@ -13,10 +13,8 @@ from sqlglot.errors import UnsupportedError
 
 from sluice.warehouse.analyse import TYPE
 from sluice.warehouse.query import QueryError, line_of
+from sluice.warehouse.subset import DATE_TEXT, TIMESTAMP_TEXT
 from sluice.warehouse.types import FLOATS, INTEGERS, is_decimal
-
-_DATE_TEXT = r"\d{4}-\d{2}-\d{2}"
-_TIMESTAMP_TEXT = _DATE_TEXT + r"( \d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?"
 
 # DuckDB gives these another type (HUGEINT, TINYINT, DOUBLE, TIMESTAMP for a date): back to Athena's.
 _RETYPED = (exp.Sum, exp.Sign, exp.Ceil, exp.Floor, exp.Round, exp.TimestampTrunc, exp.Ntile)
@@ -106,7 +104,7 @@ def _convert(node: exp.Expr) -> str:
 
 def _parse_time(node: exp.Expr, target: str) -> str:
     """Read only texts that both engines read alike as times; DuckDB reads more than Athena does."""
-    text, pattern = _say(node), _DATE_TEXT if target == "date" else _TIMESTAMP_TEXT
+    text, pattern = _say(node), DATE_TEXT if target == "date" else TIMESTAMP_TEXT
     if isinstance(node, exp.Literal):
         if not re.fullmatch(pattern, node.name):
             raise QueryError(f"{node.name!r} as {target}", line=line_of(node), remedy="like 2013-01-31")
