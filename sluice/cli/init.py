@@ -129,7 +129,7 @@ def _sniffed(dataset: str, sources: Sequence[SourceFile], folder: Path, limits: 
         {own.encoding: source.path.name for source, (own, _) in zip(sources, found, strict=True)}
     )
     names = list(dict.fromkeys(name for _, own in found for name in own))
-    everywhere = all(set(names) == set(own) for _, own in found) or file_type(reading.format).may_omit_columns
+    everywhere = all(set(names) == set(own) for _, own in found)
     missing: Any = "reject" if everywhere else "null"
     return replace(reading, encoding=encoding, missing_columns=missing, unknown_columns="reject"), names
 

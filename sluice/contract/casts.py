@@ -18,6 +18,7 @@ from sluice.contract.zones import instant, localized
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6}0*)?)?"
 _OFFSET = "[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?"
+_ZERO = "^[+-]?[0.]+([eE]|$)"
 _DOUBLE = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
@@ -71,9 +72,11 @@ def _floating(cell: str, kind: str) -> str:
     # Printing a double is dear, so the cheap proof excludes what TRY_CAST forgives: infinity and overflow, blanks
     # before (they sort below '-') and after, `+-1`, and underscores.
     value = f"TRY_CAST({cell} AS {duckdb_type(kind)})"
+    # What is too small becomes 0, as what is too large becomes infinite: a zero must be spelled with zeros.
     return (
-        f"CASE WHEN isfinite({value}) AND {cell} BETWEEN '-' AND ':' AND NOT contains({cell}, '_')"
+        f"CASE WHEN isfinite({value}) AND {value} <> 0 AND {cell} BETWEEN '-' AND ':' AND NOT contains({cell}, '_')"
         f" AND ord({cell}[-1]) > 45 THEN {value}"
+        f" WHEN {value} = 0 AND NOT regexp_matches({cell}, '{_ZERO}') THEN NULL"
         f" WHEN isfinite({value}) AND regexp_full_match({cell}, '{_DOUBLE}') THEN {value} END"
     )
 
@@ -100,22 +103,32 @@ def _timestamp(cell: str) -> str:
     # With separators and hour fixed by LIKE, TRY_CAST still forgives a blank year digit and the second `1.`.
     value = f"TRY_CAST({cell} AS TIMESTAMP)"
     hours = " OR ".join(f"{cell} LIKE '____-__-__T{tens}_:__:__Z'" for tens in "012")
-    with_offset = instant(f"TRY_CAST({cell} AS TIMESTAMPTZ)")
     return (
         f"CASE WHEN ({hours}) AND {cell} BETWEEN '0001' AND ':' AND NOT contains({cell}, '.')"
         f" AND NOT contains({cell}, 'T24') THEN {value}"
         f" WHEN {cell} LIKE '____-__-__ __:__:__%' AND CAST({value} AS VARCHAR) = {cell} THEN {value}"
-        f" WHEN {cell} >= '0001' AND regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}Z?') THEN {value}"
-        f" WHEN regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}{_OFFSET}') THEN {with_offset} END"
+        f" WHEN {cell} >= '0001' AND regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}Z?')"
+        f" THEN coalesce({value}, {_on_the_minute(cell)})"
+        f" WHEN regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}{_OFFSET}') THEN {_with_offset(cell)} END"
     )
+
+
+def _on_the_minute(cell: str) -> str:
+    """The moment of `2024-02-29T13:00Z`, which DuckDB does not read; NULL for other texts."""
+    return f"CASE WHEN {cell}[17:] = 'Z' THEN TRY_CAST({cell}[:16] AS TIMESTAMP) END"
+
+
+def _with_offset(cell: str) -> str:
+    """The moment of a text with an offset; with seconds, which DuckDB wants before one."""
+    seconds = f"CASE WHEN {cell}[17] = ':' THEN {cell} ELSE {cell}[:16] || ':00' || {cell}[17:] END"
+    return instant(f"TRY_CAST({seconds} AS TIMESTAMPTZ)")
 
 
 def _local_timestamp(cell: str, zone: str) -> str:
     value = f"TRY_CAST({cell} AS TIMESTAMP)"
-    with_offset = instant(f"TRY_CAST({cell} AS TIMESTAMPTZ)")
     return (
         f"CASE WHEN {cell} < '0001' THEN NULL"
         f" WHEN regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}') THEN {localized(value, zone)}"
-        f" WHEN regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}Z') THEN {value}"
-        f" WHEN regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}{_OFFSET}') THEN {with_offset} END"
+        f" WHEN regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}Z') THEN coalesce({value}, {_on_the_minute(cell)})"
+        f" WHEN regexp_full_match({cell}, '{_DATE}[T ]{_CLOCK}{_OFFSET}') THEN {_with_offset(cell)} END"
     )

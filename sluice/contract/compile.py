@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sluice.contract.cells import cell_cast
 from sluice.contract.derive import derived_expression
@@ -20,7 +20,7 @@ from sluice.contract.protection import refuse_leaks
 from sluice.contract.relations import relationships
 from sluice.contract.rules import rules_of
 from sluice.contract.selection import condition_rule
-from sluice.contract.sql import quote
+from sluice.contract.sql import cell_names
 from sluice.contract.types import iceberg_type
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -35,6 +35,7 @@ _TRANSFORM_TYPES = {
     "identity": {"string", "int", "long", "decimal", "boolean", "date", "timestamp"},
 }
 MAX_NAME = 128
+MAX_COLUMNS = 4096  # as many as a file may have
 MAX_DATASET = 50
 
 
@@ -45,7 +46,8 @@ def compile_plan(dataset: Dataset) -> Plan:
     _check_nested(dataset, key := _in_order(dataset, "primaryKey"))
     _check_modes(dataset, key)
     _check_extra_column(dataset, kinds, key)
-    columns = tuple(_column(item, kinds, key, dataset) for item in dataset.properties)
+    cells = cell_names(_source(item, dataset) for item in dataset.properties if item.derived is None)
+    columns = tuple(_column(item, kinds, key, dataset, cells) for item in dataset.properties)
     plan = Plan(
         dataset=dataset.name,
         version=dataset.version,
@@ -89,6 +91,10 @@ def _check_names(dataset: Dataset) -> None:
         )
     if not dataset.properties:
         raise dataset.source.error("the schema object has no properties", "write one property for each column")
+    if len(dataset.properties) > MAX_COLUMNS:
+        raise dataset.source.error(
+            f"the schema object has {len(dataset.properties)} properties", f"at most {MAX_COLUMNS}: split the dataset"
+        )
     names: set[str] = set()
     sources: set[str] = set()
     ids: set[str] = set()
@@ -106,6 +112,8 @@ def _check_names(dataset: Dataset) -> None:
             raise item.source.error(f"the id {item.id!r} stands at two properties", "give each its own, or none")
         ids |= {item.id} if item.id else set()
         source = item.physical_name or item.name
+        if source == EXTRA:
+            raise item.source.error(f"property {item.name}: physicalName {EXTRA} is Sluice's own", "rename the column")
         if item.derived is None and source in sources:
             raise item.source.error(f"two properties read {source!r} from the file", "use transformLogic for one")
         sources.add(source)
@@ -154,7 +162,13 @@ def _check_extra_column(dataset: Dataset, kinds: dict[str, str], key: tuple[Prop
         )
 
 
-def _column(item: Property, kinds: dict[str, str], key: tuple[Property, ...], dataset: Dataset) -> Column:
+def _source(item: Property, dataset: Dataset) -> str:
+    return EXTRA if item.name == dataset.extra_column else item.physical_name or item.name
+
+
+def _column(
+    item: Property, kinds: dict[str, str], key: tuple[Property, ...], dataset: Dataset, cells: Mapping[str, str]
+) -> Column:
     kind = kinds[item.name]
     if item.spelling != Spelling() and not file_type(dataset.reading.format).has_spelling:
         raise item.source.error(
@@ -166,13 +180,13 @@ def _column(item: Property, kinds: dict[str, str], key: tuple[Property, ...], da
         expression, expected = derived_expression(item, kind, sources), kind
         source = None
     else:
-        source = EXTRA if item.name == dataset.extra_column else item.physical_name or item.name
+        source = _source(item, dataset)
         if is_nested(item):
             ignored = dataset.reading.unknown_columns != "reject"
-            expression, explain = nested_cast(quote(source), item, ignore_unknown=ignored)
+            expression, explain = nested_cast(cells[source], item, ignore_unknown=ignored)
             expected = f"{item.logical_type} in JSON"
         else:
-            expression, expected = cell_cast(item, quote(source), kind)
+            expression, expected = cell_cast(item, cells[source], kind)
     return Column(
         name=item.name,
         source=source,

@@ -7,6 +7,8 @@ or gives another answer tomorrow, cannot get in. The names of columns are always
 
 from __future__ import annotations
 
+import re
+
 import sqlglot
 from sqlglot import TokenType, exp
 
@@ -14,6 +16,9 @@ from sluice.contract.model import Property
 from sluice.contract.types import duckdb_type
 
 MAX_LENGTH = 10_000
+MAX_GROWTH = 10_000  # times that repeat and the pads of one expression may lengthen a text
+_PRINTS = frozenset({"printf", "format"})
+_WIDE = re.compile(r"[0-9]{4}|%[^a-z%]*\*|\{[^}]*\{")
 _WORDS = """
 and or not in is null like ilike between case when then else end cast try_cast as true false distinct from escape
 similar to interval extract
@@ -69,9 +74,29 @@ def _parsed(text: str) -> exp.Condition:
         for token in sqlglot.tokenize(text, read="duckdb")
     ):
         raise ValueError("the operator ~ is read in two ways: use regexp_matches or regexp_full_match")
+    _check_growth(tree)
     for node in tree.find_all(*_NOT_SCALAR):
         raise ValueError(f"{node.sql(dialect='duckdb')!r} is not scalar: every row is judged by itself")
     return tree
+
+
+def _check_growth(tree: exp.Expr) -> None:
+    """Refuse what makes a text of any length: a cell of one character could fill the machine."""
+    times = 1
+    for node in tree.find_all(exp.Repeat, exp.Pad, exp.Space):
+        count = node.args.get("times") or node.args.get("expression") or node.this
+        if not isinstance(count, exp.Literal) or count.is_string or not count.name.isdigit():
+            raise ValueError(f"{node.sql(dialect='duckdb')!r}: write how often or how long as a number")
+        times *= max(1, int(count.name))
+    if times > MAX_GROWTH:
+        raise ValueError(f"it makes a text {times} times as long, more than {MAX_GROWTH}")
+    for node in tree.find_all(exp.Func):
+        name = node.name.lower() if isinstance(node, exp.Anonymous) else node.sql_name().lower()
+        if name not in _PRINTS:
+            continue
+        form = next(iter(node.iter_expressions()), None)
+        if not isinstance(form, exp.Literal) or _WIDE.search(form.name):
+            raise ValueError(f"{name}: write its format as a text, with widths of at most three digits")
 
 
 def _resolved(tree: exp.Expr, sources: frozenset[str]) -> exp.Expr:

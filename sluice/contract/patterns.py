@@ -15,18 +15,23 @@ _REFUSED = (
 _ESCAPES = re.compile(r"\\(?:[cuU]|x(?![0-9A-Fa-f]{2}))")
 _REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 _MAX_REPEAT = 1000
+_MAX_LENGTH = 10_000
 _CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
 _ESCAPED_PUNCTUATION = re.compile(r"\\[^0-9A-Za-z]")
 
 
 def check_pattern(pattern: str) -> None:
     """Raises ValueError with the reason where the kernel would refuse the pattern or read it otherwise."""
+    if len(pattern) > _MAX_LENGTH:
+        raise ValueError(f"it is longer than {_MAX_LENGTH} characters")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what Python may read otherwise one day
             re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError) as error:
         raise ValueError(f"it is no regular expression: {error}") from error
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if _ESCAPES.search(pattern.replace("\\\\", "")):
         raise ValueError("it has an escape like \\u or \\c: write the character itself")
     unescaped = _ESCAPED_PUNCTUATION.sub("x", pattern)

@@ -60,9 +60,12 @@ def spelled_cast(cell: str, kind: str, spelling: Spelling, *, zone: str | None =
 
 
 def _usual(cell: str, spelling: Spelling, *, whole: bool) -> str:
-    """The number in the usual spelling; NULL where a separator stands astray."""
+    """The number in the usual spelling; NULL where a separator stands astray.
+
+    Nobody groups digits that begin with 0: such a text is a number of a locale with the separators the other way round.
+    """
     thousands, decimal = re.escape(spelling.thousands), re.escape(spelling.decimal)
-    digits = f"([0-9]+|[0-9]{{1,3}}({thousands}[0-9]{{3}})+)" if thousands else "[0-9]+"
+    digits = f"([0-9]+|[1-9][0-9]{{0,2}}({thousands}[0-9]{{3}})+)" if thousands else "[0-9]+"
     shape = f"[+-]?{digits}" if whole else f"[+-]?({digits}({decimal}[0-9]*)?|{decimal}[0-9]+)([eE][+-]?[0-9]+)?"
     plain = f"replace({cell}, {literal(spelling.thousands)}, '')" if thousands else cell
     if not whole and spelling.decimal != ".":

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
+
+from sluice.contract.plan import Plan
+from sluice.errors import DataError
+from sluice.kernel.readers.header import Members
 
 _SLICE = 8 << 20  # bytes; Python and Spark hold several at a time
 
@@ -28,6 +32,7 @@ class Report:
     load_id: str
     rows: int = 0
     refused: tuple[str, str, str] | None = None  # rule, message, detail
+    members: Members = field(default_factory=Members)
     vanished: bool = False
 
 
@@ -76,11 +81,23 @@ def vanished(reports: Iterable[Report]) -> set[str]:
     return {report.load_id for report in reports if report.vanished}
 
 
-def refusals(reports: Sequence[Report]) -> dict[str, tuple[str, str, str]]:
-    """Return the refused loads with rule, message and detail: what a reading from the start would have met first."""
+def refusals(reports: Sequence[Report], plan: Plan) -> dict[str, tuple[str, str, str]]:
+    """Return the refused loads with rule, message and detail: what a reading from the start would have met first.
+
+    A member that JSON must have may be missing in one part and there in another: only all parts tell.
+    """
     gone = vanished(reports)
     found: dict[str, tuple[str, str, str]] = {}
     for report in reports:
         if report.refused and report.load_id not in gone:
             found.setdefault(report.load_id, report.refused)
+    members: dict[str, Members] = {}
+    for report in reports:
+        members[report.load_id] = members.get(report.load_id, Members()).and_those_of(report.members)
+    for load_id, seen in members.items():
+        try:
+            seen.refuse_missing(plan, key="")
+        except DataError as error:
+            if load_id not in gone:
+                found.setdefault(load_id, (error.rule, error.message, error.detail))
     return found

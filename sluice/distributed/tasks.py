@@ -16,6 +16,7 @@ from sluice.distributed.packets import Packet, Report, receive, refusals, slices
 from sluice.errors import DataError, TransientError
 from sluice.kernel.exchange import Packed, pack, write_bucket
 from sluice.kernel.outcome import Limits, LoadSummary, SourceFile
+from sluice.kernel.readers.documents import Seen
 from sluice.lake.objects import VanishedError, fetch_version, read_range
 from sluice.stages.manifest import Claim, ClaimedLoad, StoredFile
 from sluice.stages.transform import upload
@@ -53,7 +54,7 @@ class Work:
                 yield bucket, report
 
     def _examine(self, s3: S3Client, part: Part, scratch: Path) -> tuple[Report, list[Packed]]:
-        report = Report(part.number, part.load.load_id)
+        report, seen = Report(part.number, part.load.load_id), Seen()
         try:
             source = self._fetch(s3, part, scratch / "source")
             rows, packed = pack(
@@ -67,12 +68,13 @@ class Work:
                 salt=self.salt,
                 first_row=part.first_row - 1,
                 names=part.names,
+                seen=seen,
             )
         except VanishedError:
             return replace(report, vanished=True), []
         except DataError as error:  # nobody retries those: a report, not a failed task
             return replace(report, refused=(error.rule, error.message, error.detail)), []
-        return replace(report, rows=rows), packed
+        return replace(report, rows=rows, members=seen.members), packed
 
     def _fetch(self, s3: S3Client, part: Part, path: Path) -> SourceFile:
         load = part.load
@@ -98,7 +100,7 @@ class Work:
             inbox = receive((packet for _, packet in packets), Path(scratch) / "in")
             if len(inbox.reports) != self.parts:
                 raise TransientError(f"bucket {bucket} heard of {len(inbox.reports)} parts, expected {self.parts}")
-            refused, gone = refusals(inbox.reports), vanished(inbox.reports)
+            refused, gone = refusals(inbox.reports, self.claim.plan), vanished(inbox.reports)
             outcome = write_bucket(
                 [path for path, load_id in inbox.files if load_id not in refused and load_id not in gone],
                 self.claim.plan,

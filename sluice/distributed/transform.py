@@ -105,7 +105,7 @@ def accounts(
     Raises TransientError unless they count exactly the rows that the first tasks have read.
     """
     reports = [report for result in results for report in result.reports]
-    refused, gone = refusals(reports), vanished(reports)
+    refused, gone = refusals(reports, plan), vanished(reports)
     read: Counter[str] = Counter()
     for report in reports:
         read[report.load_id] += 0 if report.load_id in refused else report.rows

@@ -20,6 +20,7 @@ from sluice.kernel.judging.quality import needs_whole_objects
 from sluice.kernel.judging.rejects import Refusals
 from sluice.kernel.layout.partition import partition_expressions
 from sluice.kernel.outcome import Limits, Outcome, SourceFile
+from sluice.kernel.readers.documents import Seen
 from sluice.kernel.session import session
 from sluice.kernel.transform import create_examined, examine
 from sluice.kernel.writing.write import write
@@ -49,10 +50,12 @@ def pack(
     salt: str | None = None,
     first_row: int = 0,
     names: Sequence[str] | None = None,
+    seen: Seen | None = None,
 ) -> tuple[int, list[Packed]]:
     """Examine an object and write its records to `out`, a new folder, by bucket; return how many there are.
 
-    `names` and `first_row` belong to a part of an object, as in `examine`. Raises DataError as `examine` does.
+    `names` and `first_row` belong to a part of an object, as in `examine`; `seen` gathers the members of JSON for
+    whoever has all parts of the object. Raises DataError as `examine` does.
     """
     out.mkdir(parents=True)
     with session(limits=limits, scratch=scratch, directories=[source.path.parent, out]) as connection:
@@ -67,6 +70,7 @@ def pack(
             salt=checked_salt(plan, salt),
             first_row=first_row,
             names=names,
+            seen=seen,
         )
         connection.execute(f"""
         COPY (SELECT *, {bucket_expression(plan, buckets)} AS _sluice_bucket FROM examined)

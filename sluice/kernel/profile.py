@@ -30,7 +30,7 @@ from sluice.contract.infer import (
 from sluice.contract.plan import Column, Format, Plan, Reading
 from sluice.contract.rules import text_format
 from sluice.contract.shape import Shape, shape_of
-from sluice.contract.sql import literal, quote
+from sluice.contract.sql import cell_names, literal
 from sluice.kernel.outcome import Limits, OutputFile, SourceFile
 from sluice.kernel.session import session
 from sluice.kernel.transform import transform
@@ -45,8 +45,9 @@ _ORDERED = ("int", "long", "double", "date", "timestamp", "time")
 
 def all_text(dataset: str, names: Sequence[str], reading: Reading) -> Plan:
     """A plan that takes every column as it stands. Columns are named by number: headers may be anything."""
+    cells = cell_names(names)
     columns = tuple(
-        Column(name=f"c{at}", source=name, type="string", cast=quote(name)) for at, name in enumerate(names)
+        Column(name=f"c{at}", source=name, type="string", cast=cells[name]) for at, name in enumerate(names)
     )
     lenient = replace(reading, null_texts=(), missing_columns="null")
     return Plan(dataset=dataset, version="draft", mode="append", reading=lenient, columns=columns)

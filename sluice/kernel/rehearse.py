@@ -5,17 +5,18 @@ No file is read and nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 import duckdb
 
-from sluice.contract.plan import CELL, Plan
-from sluice.contract.sql import quote
+from sluice.contract.plan import CELL, Column, Plan
+from sluice.contract.sql import cell_names, quote
 from sluice.contract.types import duckdb_type
 from sluice.errors import ContractError
 from sluice.kernel.layout.partition import partition_expressions
-from sluice.kernel.readers.header import sources
 
+_QUOTED = re.compile(r'"[a-z0-9_]+"')  # the names of columns, which are always quoted
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")
 
 
@@ -23,6 +24,7 @@ def rehearse(plan: Plan, *, file: str) -> None:
     """Raise ContractError, with the place, for the first expression of the plan that DuckDB cannot take."""
     with duckdb.connect(config={"threads": 1, "autoload_known_extensions": False}) as connection:
         connection.execute("SET enable_external_access = false")
+        connection.execute("PRAGMA disable_optimizer")  # it would compute what is constant, however large that is
         for place, select in _selects(plan):
             try:
                 described = connection.execute(f"DESCRIBE {select}").fetchall()
@@ -41,25 +43,32 @@ def rehearse(plan: Plan, *, file: str) -> None:
 
 def _selects(plan: Plan) -> Iterator[tuple[str, str]]:
     """Each expression as a SELECT over what it may refer to, with the place to name."""
-    cells = ", ".join(f"NULL::VARCHAR AS {quote(name)}" for name in dict.fromkeys(sources(plan))) or "NULL AS nothing"
     columns = (*plan.columns, *plan.omitted)
     taken = [column for column in columns if column.source is not None]
-    typed = _empty([(column.name, column.type) for column in taken])
-    whole = _empty([(column.name, column.type) for column in columns])
+    cells = cell_names(column.source for column in columns if column.source is not None)
     for column in columns:
-        rows = f"(SELECT {cells})" if column.source is not None else f"({typed})"
-        yield f"column {column.name}", f"SELECT {column.cast} FROM {rows}"
+        rows = (
+            _named(taken, column.cast) if column.source is None else f"SELECT NULL::VARCHAR AS {cells[column.source]}"
+        )
+        yield f"column {column.name}", f"SELECT {column.cast} FROM ({rows})"
         if column.explain:
             yield f"column {column.name}", f"SELECT {column.explain} FROM (SELECT NULL::VARCHAR AS {CELL})"
     for rule in plan.rules:
-        yield f"rule {rule.name} of {rule.column or 'the row'}", f"SELECT {rule.predicate} FROM ({whole})"
+        yield (
+            f"rule {rule.name} of {rule.column or 'the row'}",
+            f"SELECT {rule.predicate} FROM ({_named(columns, rule.predicate)})",
+        )
     for part in partition_expressions(plan):
-        yield "partition", f"SELECT {part} FROM ({whole})"
+        yield "partition", f"SELECT {part} FROM ({_named(columns, part)})"
     for check in plan.checks:
         if check.measure == "query":
-            yield f"quality check {check.name}", f"WITH source AS ({whole}) SELECT ({check.sql})"
+            yield f"quality check {check.name}", f"WITH source AS ({_named(columns, check.sql)}) SELECT ({check.sql})"
 
 
-def _empty(columns: list[tuple[str, str]]) -> str:
-    names = ", ".join(f"NULL::{duckdb_type(kind)} AS {quote(name)}" for name, kind in columns)
+def _named(columns: Sequence[Column], expression: str) -> str:
+    """A SELECT of no rows of the columns that an expression names: of all of them, thousands would take minutes."""
+    words = set(_QUOTED.findall(expression))
+    names = ", ".join(
+        f"NULL::{duckdb_type(column.type)} AS {name}" for column in columns if (name := quote(column.name)) in words
+    )
     return f"SELECT {names or 'NULL AS nothing'} WHERE false"

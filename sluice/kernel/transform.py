@@ -21,6 +21,7 @@ from sluice.kernel.judging.protect import checked_salt
 from sluice.kernel.judging.rejects import Refusals
 from sluice.kernel.judging.suspects import is_suspect, look_ahead
 from sluice.kernel.outcome import Limits, LoadSummary, Outcome, OutputFile, SourceFile
+from sluice.kernel.readers.documents import Seen
 from sluice.kernel.readers.read import Attempt, attempts
 from sluice.kernel.session import session
 from sluice.kernel.writing.dictionaries import most_in_dictionary
@@ -87,14 +88,17 @@ def examine(
     salt: str | None = None,
     first_row: int = 0,
     names: Sequence[str] | None = None,
+    seen: Seen | None = None,
 ) -> int:
     """Put one object's records, cast and checked, into the table `examined`. Returns how many; all or none.
 
     A part of a delimited object is a local file of its own that begins and ends between records and has no header:
-    pass the object's header as `names` and the number of records before it as `first_row`.
+    pass the object's header as `names` and the number of records before it as `first_row`. `seen` as in `attempts`.
     """
     limits = replace(limits, threads=1)  # it is one statement, whatever there are of them
-    for attempt in attempts(connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names):
+    for attempt in attempts(
+        connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names, seen=seen
+    ):
         sql, parameters = examined(
             attempt.records, plan, source, run_id=run_id, with_text=literal(needs_texts(plan)), salt=salt
         )

@@ -46,7 +46,9 @@ def floating(text: str) -> str | None:
     if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
         return None
     value = float(text)
-    return None if math.isinf(value) else struct.pack(">d", value).hex()
+    mantissa = re.split("[eE]", text)[0]
+    too_small = value == 0 and re.search("[1-9]", mantissa) is not None
+    return None if math.isinf(value) or too_small else struct.pack(">d", value).hex()
 
 
 def day(text: str) -> str | None:

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from sluice.contract.compile import compile_plan
-from sluice.contract.model import Dataset, Position, Property
+from sluice.contract.model import Dataset, Options, Position, Property
 from sluice.contract.plan import Plan
 from sluice.errors import ContractError
 
@@ -129,3 +129,31 @@ def test_a_failing_expression_yields_null() -> None:
     made = compiled(*NUMBERS, column("x", "integer", derived="s")).columns[-1]
     with duckdb.connect() as connection:
         assert connection.execute(f"SELECT {made.cast} FROM (VALUES ('a'), ('3')) v(s)").fetchall() == [(None,), (3,)]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "repeat(s, 2000000000)",
+        "repeat(s, i)",
+        "repeat(repeat(s, 1000), 1000)",
+        "lpad(s, 99999999, '0')",
+        "rpad(s, i, '0')",
+        "printf('%0999999999d', i)",
+        "printf('%*d', i, i)",
+        "printf(s, i)",
+        "format('{:>99999}', s)",
+        "format('{:>{}}', s, i)",
+    ],
+)
+def test_an_expression_that_makes_texts_of_any_length_is_refused(expression: str) -> None:
+    assert "transformLogic" in refusal(*NUMBERS, column("x", derived=expression))
+
+
+def test_more_columns_than_a_file_may_have_are_refused_at_once() -> None:
+    assert "4097 properties" in refusal(*(column(f"c{at}") for at in range(4097)))
+
+
+def test_a_pattern_nested_without_end_is_refused() -> None:
+    for pattern in ("(" * 2000 + "a" + ")" * 2000, "a" * 10_001, "a{99999999999999999999}"):
+        assert "pattern" in refusal(column("s", options=Options(pattern=pattern)))

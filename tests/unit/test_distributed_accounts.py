@@ -14,6 +14,8 @@ from sluice.errors import TransientError
 from sluice.kernel.outcome import Limits, LoadSummary, RejectCount
 from sluice.stages.manifest import ClaimedLoad
 
+PLAN = Plan(dataset="things", version="1", mode="append")
+
 
 def load(load_id: str) -> ClaimedLoad:
     return ClaimedLoad(
@@ -55,16 +57,13 @@ def test_the_first_part_that_refuses_speaks_for_the_object() -> None:
         Report(1, "a", refused=("file.encoding", "at 10")),
         Report(2, "a", refused=("file.encoding", "at 90")),
     ]
-    assert refusals(reports) == {"a": ("file.encoding", "at 10")}
+    assert refusals(reports, PLAN) == {"a": ("file.encoding", "at 10")}
 
 
 def test_an_object_that_vanished_is_not_refused() -> None:
     reports = [Report(0, "a", refused=("file.columns", "none")), Report(1, "a", vanished=True)]
-    assert not refusals(reports)
+    assert not refusals(reports, PLAN)
     assert vanished(reports) == {"a"}
-
-
-PLAN = Plan(dataset="things", version="1", mode="append")
 
 
 def test_accounts_are_the_sums_over_buckets() -> None:

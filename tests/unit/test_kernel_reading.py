@@ -261,7 +261,7 @@ def test_something_that_is_no_csv_is_refused_or_rejected_but_not_lost(tmp_path: 
 
 
 def json_things(**reading: Any) -> Plan:
-    return plan(reading=Reading(format="json", **reading), rules=())
+    return plan(reading=Reading(**{"format": "json", "missing_columns": "null", **reading}), rules=())
 
 
 def test_json_lines_keep_the_digits_of_numbers(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ BLOCK = 1 << 20  # bytes in one read
 _FREE_BYTES = 16 << 20  # so much output is fine at any ratio: small repetitive files compress very well
 _ZSTD_INPUT = 2048  # bytes: at worst they become 64 MB
 _SUFFIXES = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".zip": "zip"}
+_LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 _BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
 
@@ -76,12 +77,18 @@ def _opened(source: SourceFile, kind: str) -> Iterator[IO[bytes]]:
             yield cast("IO[bytes]", stack.enter_context(_ZstdFrames(raw)))
         elif kind == "zip":
             archive = stack.enter_context(zipfile.ZipFile(raw))
-            members = [item for item in archive.infolist() if not item.is_dir()]
+            members = [item for item in archive.infolist() if not item.is_dir() and not _is_litter(item.filename)]
             if len(members) != 1:
                 raise _MembersError(f"expected a zip with one member, got {len(members)}")
             yield stack.enter_context(archive.open(members[0]))
         else:
             yield raw
+
+
+def _is_litter(name: str) -> bool:
+    """Whether a member of an archive is what a file manager adds to every folder: nobody sends it as data."""
+    *folders, file = name.replace("\\", "/").split("/")
+    return "__MACOSX" in folders or file.startswith("._") or file.lower() in _LITTER
 
 
 class _ZstdFrames(io.RawIOBase):

@@ -6,17 +6,19 @@ record breaks is told afterwards, from what it carries along (`explain`): most r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from sluice.contract.plan import PROVENANCE, Column, Plan, Rule
-from sluice.contract.sql import literal, quote
+from sluice.contract.sql import cell_names, literal, quote
 from sluice.kernel.judging.protect import hashes, shielded, stored
 from sluice.kernel.outcome import SourceFile
 from sluice.kernel.readers.records import Records
 
+_IDENTIFIER = re.compile(r'"(?:[^"]|"")*"')
 Query = tuple[str, Mapping[str, Any]]  # a SELECT and its parameters
 
 # Columns of an examined record beside the plan's columns and the provenance columns.
@@ -107,9 +109,10 @@ def _typed(records: Records, plan: Plan, listed: Mapping[str, Listed] = MappingP
     """Return the WITH clause of `typed`: the records' own columns, flags of what is given, and all typed columns."""
     columns, flags = (*plan.columns, *plan.omitted), _given_flags(plan)
     own = ["_sluice_row", "_sluice_fault", *records.columns]
-    cells = [f"{nulled(cell, plan, _bound_nulls(plan))} AS {quote(name)}" for name, cell in records.cells.items()]
-    cells += [f"NULL::VARCHAR AS {quote(name)}" for name in flags if name not in records.cells]
-    casted = [f"{quote(name)} IS NOT NULL AS {flag}" for name, flag in flags.items()]
+    names = cell_names([*cast_sources(plan), *records.cells])
+    cells = [f"{nulled(cell, plan, _bound_nulls(plan))} AS {names[name]}" for name, cell in records.cells.items()]
+    cells += [f"NULL::VARCHAR AS {names[name]}" for name in flags if name not in records.cells]
+    casted = [f"{names[name]} IS NOT NULL AS {flag}" for name, flag in flags.items()]
     casted += [f"{column.cast} AS {quote(column.name)}" for column in columns if column.source is not None]
     casted += [
         f"TRY_CAST({column.cast} AS {listed[column.name].type}) AS {listed[column.name].type}"
@@ -189,7 +192,9 @@ def nulled(cell: str, plan: Plan, nulls: Sequence[str]) -> str:
 
 def is_text_as_it_stands(column: Column, plan: Plan) -> bool:
     """Whether the typed column is its cell, which a rejected record carries along."""
-    as_it_stands = column.type == "string" and column.source is not None and column.cast == quote(column.source)
+    as_it_stands = (
+        column.type == "string" and column.source is not None and _IDENTIFIER.fullmatch(column.cast) is not None
+    )
     return as_it_stands and column.source not in _hidden(plan)
 
 

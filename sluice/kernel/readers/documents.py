@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +14,7 @@ from sluice.contract.plan import Plan
 from sluice.errors import DataError
 from sluice.kernel.outcome import Limits
 from sluice.kernel.readers.delimited import Record
-from sluice.kernel.readers.header import sources
+from sluice.kernel.readers.header import Members, sources
 
 _BLOCK = 1 << 20
 _BLANK = " \t\r\n"
@@ -27,10 +27,17 @@ class _Number(str):
     __slots__ = ()
 
 
-def documents(path: Path, plan: Plan, limits: Limits, *, key: str) -> Iterator[Record]:
+@dataclass
+class Seen:
+    """Gathers the members of the objects of a file."""
+
+    members: Members = field(default_factory=Members)
+
+
+def documents(path: Path, plan: Plan, limits: Limits, *, key: str, seen: Seen | None = None) -> Iterator[Record]:
     """Yield one record for each object, its cells in the order of `sources`; an absent or null member is None.
 
-    Where the plan takes unknown members, they are one cell more.
+    Where the plan takes unknown members, they are one cell more. `seen` knows the members of all objects at the end.
 
     An array that is damaged refuses the file (DataError `file.json`), a damaged line only itself.
     """
@@ -39,7 +46,9 @@ def documents(path: Path, plan: Plan, limits: Limits, *, key: str) -> Iterator[R
         return DataError(message, dataset=plan.dataset, rule=rule, object_key=key)
 
     columns = sources(plan)
-    shape = _Shape(columns, frozenset(columns), plan.reading.unknown_columns, shown=not plan.protects)
+    shape = _Shape(
+        columns, frozenset(columns), plan.reading.unknown_columns, shown=not plan.protects, seen=seen or Seen()
+    )
     with path.open(encoding="utf-8", newline="") as file:
         is_array = file.read(_BLOCK).lstrip(_BLANK).startswith("[")
         file.seek(0)
@@ -135,11 +144,15 @@ class _Shape:
     known: frozenset[str]
     unknown: str  # reject, ignore, take
     shown: bool  # whether a message may name an unknown member
+    seen: Seen
 
 
 def _record(value: Any, raw: str, shape: _Shape) -> Record:
     if not isinstance(value, dict):
         return Record([], raw, f"expected a JSON object, got {_KINDS.get(type(value), 'a number')}")
+    members = shape.seen.members
+    if not (members.objects and members.seen == shape.known):
+        shape.seen.members = members.with_object(value, shape.known)
     cells = [_cell(value.get(name)) for name in shape.columns]
     if shape.unknown == "ignore":
         return Record(cells, raw)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,46 @@ def sources(plan: Plan) -> list[str]:
     """The header names that the plan reads, in order."""
     found = plan.read_order or [column.source for column in plan.columns if column.source is not None]
     return list(dict.fromkeys(name for name in found if name != EXTRA))
+
+
+@dataclass(frozen=True)
+class Members:
+    """Which members the objects of a JSON file have: what a header is to a file of cells.
+
+    `seen` are sources of the plan. `others` are some members of objects that have none of those. `objects` tells
+    whether there was an object at all.
+    """
+
+    seen: frozenset[str] = frozenset()
+    others: tuple[str, ...] = ()
+    objects: bool = False
+
+    def with_object(self, names: Iterable[str], known: frozenset[str]) -> Members:
+        """Return what is known after one more object."""
+        found = known.intersection(names)
+        others = () if found else dict.fromkeys((*self.others, *names))
+        return Members(self.seen | found, tuple(others)[:_SHOWN] or self.others, objects=True)
+
+    def and_those_of(self, later: Members) -> Members:
+        """Return what is known of two parts of a file, of which `later` is the second."""
+        others = tuple(dict.fromkeys((*self.others, *later.others)))[:_SHOWN]
+        return Members(self.seen | later.seen, others, self.objects or later.objects)
+
+    def refuse_missing(self, plan: Plan, *, key: str) -> None:
+        """Raise DataError `file.columns` where no object has a member that the file must have."""
+        wanted = sources(plan)
+        missing = [name for name in wanted if name not in self.seen]
+        if not self.objects or not missing:
+            return
+        if len(missing) == len(wanted) and self.others:
+            message = f"none of the expected columns {_listed(wanted)}"
+            found = "others" if plan.protects else _listed(self.others)
+            detail = f"{message}, found {found}"
+        elif plan.reading.missing_columns == "reject":
+            message = detail = f"missing {_listed(missing)}"
+        else:
+            return
+        raise DataError(message, dataset=plan.dataset, rule="file.columns", object_key=key, detail=detail)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from sluice.kernel.framing.split import no_strays
 from sluice.kernel.framing.text import Text, empty_lines, last_lines, prepare
 from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.readers.columnar import open_parquet
-from sluice.kernel.readers.delimited import read_header, records, whole_record
-from sluice.kernel.readers.documents import documents
+from sluice.kernel.readers.delimited import read_header, whole_record
+from sluice.kernel.readers.delimited import records as delimited_records
+from sluice.kernel.readers.documents import Seen, documents
 from sluice.kernel.readers.header import positions, repeated_header, sources, unknown_positions
 from sluice.kernel.readers.records import NO_TEXT, TAKEN, Records, csv_records
 from sluice.kernel.readers.rewrite import rewritten
@@ -55,10 +56,12 @@ def attempts(
     limits: Limits,
     first_row: int = 0,
     names: Sequence[str] | None = None,
+    seen: Seen | None = None,
 ) -> Iterator[Attempt]:
     """Yield the object's records, and again from a slower reader if the caller does not stop at the first.
 
-    With `names` the file is a part of an object, without a header: its first record is number `first_row + 1`.
+    With `names` the file is a part of an object, without a header: its first record is number `first_row + 1`. With
+    `seen` it may be a part of one, too, and whoever has all parts judges the members that `seen` gathers.
     Raises DataError for an object that cannot be read under the plan.
     """
     scratch.mkdir(parents=True, exist_ok=True)
@@ -83,9 +86,13 @@ def attempts(
             if plan.reading.unknown_columns == "take":
                 wanted.append(EXTRA)
             cells = {name: at for at, name in enumerate(wanted)}
-            found = documents(text.path, plan, limits, key=source.key)
+            gathered = seen or Seen()
+            found = documents(text.path, plan, limits, key=source.key, seen=gathered)
             width = len(wanted)
-            yield Attempt(rewritten(found, target, width=width, cells=cells, first_row=first_row, fault="row.json"))
+            records = rewritten(found, target, width=width, cells=cells, first_row=first_row, fault="row.json")
+            if seen is None:
+                gathered.members.refuse_missing(plan, key=source.key)
+            yield Attempt(records)
         case "csv":
             text = prepare(source, plan, scratch=scratch, limits=limits)
             yield from _delimited(text, source, plan, limits, first_row=first_row, names=names, target=target)
@@ -131,7 +138,7 @@ def _delimited(
         if doubted and no_strays(text.path, reading, above=above):
             proven = partial(fast, proven=True)
             yield from _fast(text, reading, proven, above=above, folder=folder, threads=limits.threads)
-    found = islice(records(text.path, plan, limits, key=source.key, skip_lines=skip_lines), header, None)
+    found = islice(delimited_records(text.path, plan, limits, key=source.key, skip_lines=skip_lines), header, None)
     yield Attempt(
         rewritten(
             found,

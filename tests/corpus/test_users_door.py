@@ -1,0 +1,180 @@
+"""Files that people really have, through the command that people type: each cell is what the file holds, or a reject.
+
+One or more files for each kind of fault that a reader could pass on. What is right comes from the formats' own
+definitions, never from what Sluice says.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from sluice.cli.main import app
+
+Cells = list[list[str | None]]
+CONTRACT = {
+    "apiVersion": "v3.1.0",
+    "kind": "DataContract",
+    "id": "t",
+    "name": "t",
+    "version": "1.0.0",
+    "status": "active",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `sluice check` said and wrote."""
+
+    code: int
+    said: dict[str, Any] = field(repr=False)
+    rows: Cells
+    reasons: list[tuple[int | None, str, str]]  # row number, rule, reason
+
+    @property
+    def refused(self) -> str:
+        """Why the file was refused."""
+        return next((str(file["refused"]) for file in self.said.get("files", []) if file["refused"]), "")
+
+
+def checked(folder: Path, content: bytes, properties: dict[str, str], *, name: str = "a.csv", **options: Any) -> Answer:
+    """Run `sluice check` on one file. `properties` maps the names in the file to types, such as `decimal(9,2)`."""
+    columns = [
+        {"name": f"c{at}", "physicalName": source, **_typed(kind)}
+        for at, (source, kind) in enumerate(properties.items())
+    ]
+    for column in columns:
+        if column["physicalName"] == options.get("extraColumn"):
+            column["name"] = column.pop("physicalName")
+    custom = [{"property": "sluice", "value": options}] if options else []
+    contract = {**CONTRACT, "schema": [{"name": "t", "customProperties": custom, "properties": columns}]}
+    folder.mkdir(exist_ok=True)
+    (folder / "t.odcs.yaml").write_text(yaml.safe_dump(contract, allow_unicode=True), encoding="utf-8")
+    (folder / name).write_bytes(content)
+    words = ["check", "t", folder / name, "--contract", folder / "t.odcs.yaml", "--out", folder / "out", "--json"]
+    result = CliRunner().invoke(app, list(map(str, words)))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    said = json.loads(result.stdout.strip().splitlines()[-1])
+    names = [str(column["name"]) for column in columns]
+    return Answer(result.exit_code, said, _rows(folder / "out", names), _reasons(folder / "out"))
+
+
+def _typed(kind: str) -> dict[str, Any]:
+    kind, _, form = kind.partition(" as ")
+    family = kind.partition("(")[0]
+    logical = {"bigint": "integer", "decimal": "number", "double": "number"}.get(family, kind)
+    physical = {"physicalType": kind} if logical in {"integer", "number"} else {}
+    return {"logicalType": logical, **physical, **({"logicalTypeOptions": {"format": form}} if form else {})}
+
+
+def _rows(out: Path, names: list[str]) -> Cells:
+    files = sorted(map(str, out.glob("data/**/*.parquet")))
+    if not files:
+        return []
+    listed = ", ".join(f'CAST("{name}" AS VARCHAR)' for name in names)
+    query = f"SELECT {listed} FROM read_parquet($1, hive_partitioning = false) ORDER BY _sluice_row"
+    return [list(row) for row in duckdb.execute(query, [files]).fetchall()]
+
+
+def _reasons(out: Path) -> list[tuple[int | None, str, str]]:
+    files = sorted(map(str, out.glob("rejects/**/*.parquet")))
+    if not files:
+        return []
+    query = (
+        "SELECT row_number, rule, reason FROM read_parquet($1, hive_partitioning = false) ORDER BY row_number, ordinal"
+    )
+    return duckdb.execute(query, [files]).fetchall()
+
+
+def lines(*texts: str) -> bytes:
+    return "".join(f"{text}\n" for text in texts).encode()
+
+
+@pytest.mark.parametrize("name", ["_sluice_row", "_sluice_cell_0", "_SLUICE_FAULT", "_sluice_given_0", "^_sluice_row"])
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_column_of_the_file_may_have_any_name(tmp_path: Path, name: str, form: str) -> None:
+    content = lines(f"id,{name}", "1,a") if form == "csv" else lines(json.dumps({"id": 1, name: "a"}))
+    found = checked(tmp_path, content, {"id": "integer", name: "string"}, name=f"a.{form}", format=form)
+    assert found.rows == [["1", "a"]]
+
+
+def test_names_that_differ_in_case_are_two_columns(tmp_path: Path) -> None:
+    found = checked(tmp_path, lines("v,V,^V", "1,2,3"), {"v": "integer", "V": "integer", "^V": "integer"})
+    assert found.rows == [["1", "2", "3"]]
+
+
+def test_unknown_columns_are_taken(tmp_path: Path) -> None:
+    options = {"unknownColumns": "take", "extraColumn": "extra"}
+    found = checked(tmp_path, lines("id,x", "1,b"), {"id": "integer", "extra": "string"}, **options)
+    assert found.rows == [["1", '{"x":"b"}']]
+
+
+@pytest.mark.parametrize("text", ["0.123", "0.123.456", "00.123", "012.345", "-0.001", "+0.100"])
+def test_a_number_of_the_other_locale_is_no_group_of_thousands(tmp_path: Path, text: str) -> None:
+    content = lines("id|v", f"1|{text}", "2|1.234", "3|0,5")
+    options = {"delimiter": "|", "thousandsSeparator": ".", "decimalSeparator": ","}
+    found = checked(tmp_path / "d", content, {"id": "integer", "v": "decimal(12,3)"}, **options)
+    assert (found.rows, [row for row, *_ in found.reasons]) == ([["2", "1234.000"], ["3", "0.500"]], [1])
+    found = checked(tmp_path / "i", lines("id|v", f"1|{text}"), {"id": "integer", "v": "integer"}, **options)
+    assert not found.rows
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-02-29T13:00Z", "2024-02-29 13:00Z", "2024-02-29T14:00+01:00", "2024-02-29T12:00-01"]
+)
+def test_a_full_minute_with_an_offset_is_a_moment(tmp_path: Path, text: str) -> None:
+    assert checked(tmp_path, lines("v", text), {"v": "timestamp"}).rows == [["2024-02-29 13:00:00"]]
+
+
+@pytest.mark.parametrize("text", ["1e-400", "-1e-9999", "0.0001e-330", "1e400"])
+def test_a_number_that_no_double_holds_is_a_reject(tmp_path: Path, text: str) -> None:
+    found = checked(tmp_path, lines("id,v", f"1,{text}", "2,0e5", "3,-0.00"), {"id": "integer", "v": "double"})
+    assert [row[0] for row in found.rows] == ["2", "3"]
+    assert [row for row, *_ in found.reasons] == [1]
+
+
+ENVELOPE = lines(json.dumps({"Records": [{"id": 1, "v": "a"}]}))
+
+
+@pytest.mark.parametrize("missing", ["reject", "null"])
+def test_json_of_other_members_is_refused(tmp_path: Path, missing: str) -> None:
+    options = {"format": "json", "unknownColumns": "ignore", "missingColumns": missing}
+    found = checked(tmp_path, ENVELOPE, {"id": "integer", "v": "string"}, name="a.json", **options)
+    assert found.refused.startswith("file.columns: none of the expected columns")
+    assert found.reasons[0][2].endswith("found 'Records'")
+
+
+def test_a_member_that_no_object_has_is_a_missing_column(tmp_path: Path) -> None:
+    content, columns = lines('{"id":1,"vv":"a"}', '{"id":2}'), {"id": "integer", "v": "string"}
+    options = {"format": "json", "unknownColumns": "ignore"}
+    found = checked(tmp_path / "reject", content, columns, name="a.json", **options)
+    assert found.refused == "file.columns: missing 'v'"
+    found = checked(tmp_path / "null", content, columns, name="a.json", missingColumns="null", **options)
+    assert found.rows == [["1", None], ["2", None]]
+    found = checked(tmp_path / "some", lines('{"id":1}', '{"id":2,"v":"a"}'), columns, name="a.json", **options)
+    assert found.rows == [["1", None], ["2", "a"]]
+
+
+def zipped(**members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "litter", ["__MACOSX/._a.csv", ".DS_Store", "folder/Thumbs.db", "folder\\desktop.ini", "._a.csv"]
+)
+def test_what_file_managers_add_to_a_zip_is_no_member(tmp_path: Path, litter: str) -> None:
+    content = zipped(**{litter: b"x", "folder/a.csv": lines("id,v", "1,a")})
+    assert checked(tmp_path, content, {"id": "integer", "v": "string"}, name="a.zip").rows == [["1", "a"]]
