@@ -14,7 +14,6 @@ import typer
 from sluice.cli.check import local_sources
 from sluice.cli.exits import CommandError, answering
 from sluice.cli.screen import AsJson, emit, say, show, table, working
-from sluice.contract.filetypes import file_type
 
 if TYPE_CHECKING:
     from sluice.contract.infer import Inferred

@@ -24,7 +24,6 @@ class FileType:
     has_spelling: bool = False  # numbers and dates are texts, in the sender's spelling
     has_nested_values: bool = False  # cells may be objects and arrays
     has_day_numbers: bool = False  # a date may come as a number of days
-    may_omit_columns: bool = False  # a record need not name a column that it has no value for
     has_threads: bool = False  # DuckDB reads it with several threads by itself
 
 
@@ -58,7 +57,6 @@ def file_type(form: Format) -> FileType:
                 options=_TEXT_OPTIONS,
                 is_text=True,
                 has_nested_values=True,
-                may_omit_columns=True,
             )
         case "parquet":
             return FileType(
