@@ -27,7 +27,7 @@ PROFILES = (
     Profile(name="default", context=(("env", "dev"),), packs=_DEFAULT),
     Profile(
         name="hardened",
-        context=(("env", "prod"), ("hardened", "true")),
+        context=(("env", "prod"), ("hardened", "true"), ("alarm_mail", "alarms@example.org")),
         packs=(*_DEFAULT, "HIPAA.Security", "NIST.800.53.R5", "PCI.DSS.321"),
     ),
 )

@@ -105,6 +105,27 @@ def see_database(stack: Stack, database: str) -> iam.PolicyStatement:
     )
 
 
+def query_catalog(stack: Stack, database: str) -> Sequence[iam.PolicyStatement]:
+    """Look things up in the catalog as Athena does for whoever runs a statement.
+
+    AWS asks for `default` as well, whatever database the statement names:
+    https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
+    """
+    return [
+        allow(
+            ["glue:GetDatabase", "glue:GetDatabases"],
+            stack.format_arn(service="glue", resource="catalog"),
+            stack.format_arn(service="glue", resource="database", resource_name="default"),
+            stack.format_arn(service="glue", resource="database", resource_name=database),
+        ),
+        use_tables(stack, database, "GetTables", "GetPartitions"),
+        allow(
+            ["athena:GetDataCatalog"],
+            stack.format_arn(service="athena", resource="datacatalog", resource_name="AwsDataCatalog"),
+        ),
+    ]
+
+
 def start_runs(machine: sfn.IStateMachine) -> iam.PolicyStatement:
     """Start executions."""
     return allow(["states:StartExecution"], machine.state_machine_arn)

@@ -38,7 +38,7 @@ class AlarmSpec:
     description: str
     threshold: float = 0
     below: bool = False
-    silence_breaches: bool = False
+    silence_tells: bool = False  # missing data is told of, once there was some
 
 
 def own(
@@ -267,7 +267,7 @@ def _silence(ingest: Ingest, settings: Settings) -> AlarmSpec:
         description="The reconciler has not run for four of its turns",
         threshold=1,
         below=True,
-        silence_breaches=True,
+        silence_tells=True,
     )
 
 

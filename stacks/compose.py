@@ -79,6 +79,7 @@ def compose(
     from .flow import Flow  # noqa: PLC0415
     from .hardened import harden  # noqa: PLC0415
     from .lake import Lake  # noqa: PLC0415
+    from .lake_formation import govern  # noqa: PLC0415
 
     app = cdk.App(context={**_FLAGS, **_context_of(project.root)})
     settings = settings_from(app.node.try_get_context, environments)
@@ -89,6 +90,8 @@ def compose(
         flow = Flow(app, f"{settings.name}-flow", lake=lake, settings=settings, assets=assets, plans=project.plans)
         if settings.hardened:
             harden(lake, flow, settings=settings)
+        if settings.lake_formation:
+            govern(lake, flow, settings=settings)
         for key, value in {"application": "sluice", "environment": settings.environment, **settings.tags}.items():
             cdk.Tags.of(app).add(key, value)
         if before_synth is not None:

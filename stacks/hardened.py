@@ -160,15 +160,22 @@ def _lock(raw: s3.Bucket, *, days: int) -> None:
 def _let_services_use(key: kms.Key) -> None:
     """Let events and alarms reach encrypted queues and topics, and CloudWatch keep logs, for this account only."""
     stack = Stack.of(key)
-    for service in ("events.amazonaws.com", "cloudwatch.amazonaws.com"):
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal(service)],
-                actions=[*_USE_MESSAGES],
-                resources=["*"],
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
-            )
+    # EventBridge gives no source to KMS, so a condition on it refuses every event
+    # (docs.aws.amazon.com/sns/latest/dg/sns-key-management.html). Whose rules may write is said by the policies of the
+    # queues and of the topic, which name each rule.
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[iam.ServicePrincipal("events.amazonaws.com")], actions=[*_USE_MESSAGES], resources=["*"]
         )
+    )
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            actions=[*_USE_MESSAGES],
+            resources=["*"],
+            conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+        )
+    )
     groups = stack.format_arn(service="logs", resource="*")
     key.add_to_resource_policy(
         iam.PolicyStatement(

@@ -72,6 +72,7 @@ class Ingest(Construct):
             batch_size=settings.ingest_batch,
             max_batching_window=Duration.seconds(settings.ingest_window),
             report_batch_item_failures=True,
+            max_concurrency=settings.ingest_concurrency,
         )
         acknowledge(
             mapping,

@@ -55,6 +55,8 @@ class Operations(Construct):
         )
         if settings.alarm_mail:
             self.topic.add_subscription(subscriptions.EmailSubscription(settings.alarm_mail))
+        if settings.alarm_https:
+            self.topic.add_subscription(subscriptions.UrlSubscription(settings.alarm_https))
 
         rule = self._tell_of_failed_jobs(pipeline.spark.job.job_name, undelivered=ingest.undelivered)
         parts: dict[str, Any] = {"ingest": ingest, "pipeline": pipeline, "warehouse": warehouse, "settings": settings}
@@ -73,9 +75,12 @@ class Operations(Construct):
             threshold=spec.threshold,
             comparison_operator=comparison.LESS_THAN_THRESHOLD if spec.below else comparison.GREATER_THAN_THRESHOLD,
             evaluation_periods=1,
-            treat_missing_data=missing.BREACHING if spec.silence_breaches else missing.NOT_BREACHING,
+            treat_missing_data=missing.MISSING if spec.silence_tells else missing.NOT_BREACHING,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
+        if spec.silence_tells:
+            # A new alarm has no data, too. It tells of silence that follows data, so it does not begin red.
+            alarm.add_insufficient_data_action(actions.SnsAction(self.topic))
         return alarm
 
     def _tell_of_failed_jobs(self, job_name: str, *, undelivered: sqs.IQueue) -> events.Rule:

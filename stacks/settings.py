@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sluice.contract.plan import Plan
 from sluice.errors import ContractError
+from .quotas import NEW_ACCOUNT_CONCURRENCY, NEW_ACCOUNT_MEMORY_MB
 
 Stage = Literal["ingest", "reconcile", "claim", "transform", "publish", "settle", "refresh", "maintain"]
 WorkerType = Literal["G_1X", "G_2X", "G_4X", "G_8X"]
@@ -55,6 +56,8 @@ class Settings:
     region: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     sizes: Mapping[Stage, Size] = field(default_factory=lambda: SIZES)
+    # "new": AWS holds young accounts at 3,008 MB a function and 10 functions at once (`fit`).
+    account_size: Literal["usual", "new"] = "usual"
 
     # Which engine, and how much at once. An object above lambda_max_bytes does not fit the transform Lambda's memory,
     # disk and time with a margin.
@@ -73,6 +76,7 @@ class Settings:
     run_timeout: int = 6 * 3600
     ingest_batch: int = 100
     ingest_window: int = 5
+    ingest_concurrency: int = 5  # invocations of ingest at once; more only compete for one dataset's partition
     reconcile_minutes: int = 15
 
     athena_scan_limit_bytes: int = 100 * GIB
@@ -87,7 +91,8 @@ class Settings:
     object_lock_days: int = 30  # hardened: so long a delivered version cannot be deleted
 
     # When to wake somebody (stacks/alarms.py), and where the pages lie that say what to do then.
-    alarm_mail: str | None = None
+    alarm_mail: str | None = None  # prod must have one of these two
+    alarm_https: str | None = None  # an address that SNS posts alarms to
     runbooks: str = "docs/runbooks"  # a folder, or the address of it in your repository
     queue_age_alarm: int = 900  # seconds
     stuck_alarm: int = 2 * 3600  # seconds that a load may wait
@@ -97,6 +102,8 @@ class Settings:
     conflicts_alarm: int = 5  # in an hour
     daily_dollars_alarm: float = 10.0
 
+    lake_formation: bool = False  # Lake Formation governs the catalog: docs/lake-formation.md
+    lake_formation_readers: tuple[str, ...] = ()  # ARNs of roles that may query; needs lake_formation
     hardened: bool = False  # customer keys, a network of its own, access logs, object lock: docs/hardened.md
     allow_data_loss: bool = False  # one of two keys: see may_lose_data
     packaged: bool = (
@@ -164,6 +171,8 @@ def settings_from(context: Callable[[str], Any], environments: Sequence[Settings
         if (value := context(item.name)) is not None
     }
     changed = replace(settings, **changes)
+    must_be_watched(changed)
+    must_stay_hardened(settings, changed)
     for name in ("snapshot_days", "orphan_days"):
         if getattr(changed, name) <= LONGEST_REDRIVE_DAYS:
             raise ContractError(
@@ -172,7 +181,63 @@ def settings_from(context: Callable[[str], Any], environments: Sequence[Settings
                 place=name,
                 remedy=f"keep it above {LONGEST_REDRIVE_DAYS}",
             )
-    return changed
+    return fit(changed)
+
+
+def fit(settings: Settings) -> Settings:
+    """Return the settings as the account's size allows them: less memory means smaller objects and groups, too."""
+    match settings.account_size:
+        case "usual":
+            return settings
+        case "new":
+            return _fit_new(settings)
+    raise ContractError(
+        f"there is no size {settings.account_size!r}",
+        file="app.py",
+        place="account_size",
+        remedy='say "usual" or "new"',
+    )
+
+
+def _fit_new(settings: Settings) -> Settings:
+    sizes = {
+        stage: replace(size, memory_mb=min(size.memory_mb, NEW_ACCOUNT_MEMORY_MB))
+        for stage, size in settings.sizes.items()
+    }
+    # Memory and CPU shrink together, so an object that takes the whole time limit shrinks with them.
+    share = sizes["transform"].memory_mb / settings.sizes["transform"].memory_mb
+    return replace(
+        settings,
+        sizes=MappingProxyType(sizes),
+        lambda_max_bytes=int(settings.lambda_max_bytes * share),
+        group_max_bytes=int(settings.group_max_bytes * share),
+        # The rest is for ingest, the reconciler, maintenance, and the steps of other datasets' runs.
+        transform_concurrency=min(settings.transform_concurrency, NEW_ACCOUNT_CONCURRENCY * 4 // 10),
+        ingest_concurrency=2,  # the least that an event source mapping takes
+    )
+
+
+def must_be_watched(settings: Settings) -> None:
+    """Raise ContractError if the alarms of a production environment would reach nobody."""
+    if settings.environment.startswith("prod") and not (settings.alarm_mail or settings.alarm_https):
+        raise ContractError(
+            f"the alarms of {settings.environment} would reach nobody",
+            file="app.py",
+            place="alarm_mail",
+            remedy="name a mail address (alarm_mail) or an address that SNS posts to (alarm_https), or say "
+            "-c alarm_mail=team@example.org",
+        )
+
+
+def must_stay_hardened(settings: Settings, changed: Settings) -> None:
+    """Raise ContractError if a deployment is hardened, or not, by a flag that the next deployment may forget."""
+    if changed.packaged and changed.hardened != settings.hardened:
+        raise ContractError(
+            f"cannot be {changed.hardened} for one deployment: the next one without the flag would take it back",
+            file="app.py",
+            place="hardened",
+            remedy=f"set hardened={changed.hardened} for the environment {settings.environment} there",
+        )
 
 
 def _like(default: object, value: object, key: str) -> bool | int | float | str:

@@ -74,6 +74,8 @@ class SparkJob(Construct):
                 *(asset.bucket.arn_for_objects(asset.s3_object_key) for asset in (script, library)),
                 *(script.bucket.arn_for_objects(key) for _, key in wheels),
             ),
+            # Glue 5.1 reads through S3A, which may list before it reads; AWS's own role for jobs has it, too.
+            access.list_keys(script.bucket),
             # Glue makes its log groups itself, the same for all jobs of an account.
             access.allow(
                 ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
@@ -81,6 +83,13 @@ class SparkJob(Construct):
                     service="logs", resource="log-group", resource_name="/aws-glue/jobs/*", arn_format=access.COLON
                 ),
             ),
+        )
+
+        access.unseen(
+            self.role,
+            "Glue reads its script and libraries through S3A, which may list; offline it is given the files",
+            "s3:ListBucket",
+            within="cdk-",
         )
 
     def allow(self, *statements: iam.PolicyStatement) -> None:

@@ -63,7 +63,12 @@ class Warehouse(Construct):
         events.Rule(
             self,
             "TablePublished",
-            event_pattern=events.EventPattern(source=["sluice"], detail_type=["TablePublished"]),
+            event_pattern=events.EventPattern(
+                source=["sluice"],
+                detail_type=["TablePublished"],
+                # Two environments may share an account, and so the default bus.
+                detail={"database": [settings.database]},
+            ),
             targets=[
                 targets.SfnStateMachine(
                     self.marts.machine,
@@ -92,7 +97,7 @@ class Warehouse(Construct):
                 ["athena:StartQueryExecution", "athena:GetQueryExecution", "athena:StopQueryExecution"],
                 stack.format_arn(service="athena", resource="workgroup", resource_name=self.workgroup.name),
             ),
-            access.see_database(stack, settings.database),
+            *access.query_catalog(stack, settings.database),
             access.use_tables(stack, settings.database, "GetTable", "CreateTable", "UpdateTable"),
             *(
                 statement
@@ -113,6 +118,17 @@ class Warehouse(Construct):
             "AWS documents it for whoever queries (https://docs.aws.amazon.com/athena/latest/ug/s3-permissions.html): "
             "Athena writes large results in parts, lists and aborts its own uploads, and reads results back"
         )
+        catalog = (
+            "AWS documents it for whoever creates tables through Athena "
+            "(https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html)"
+        )
+        access.unseen(role, catalog, "glue:GetDatabases", "glue:GetTables", "glue:GetPartitions")
+        access.unseen(role, catalog, "glue:GetDatabase", within=":database/default")
+        access.unseen(
+            role,
+            "AWS documents it for .sync (https://docs.aws.amazon.com/step-functions/latest/dg/connect-athena.html)",
+            "athena:GetDataCatalog",
+        )
         in_parts = ("s3:ListBucketMultipartUploads", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
         access.unseen(role, documented, *in_parts)
         access.unseen(role, documented, "s3:GetBucketLocation", within="-lake-lake-")
@@ -127,6 +143,8 @@ def workgroup(scope: Construct, construct_id: str, *, results: s3.IBucket, setti
         construct_id,
         name=settings.name,
         description="Curated tables and marts",
+        # Athena keeps the history of queries, and refuses to delete a workgroup that has some.
+        recursive_delete_option=True,
         work_group_configuration=group.WorkGroupConfigurationProperty(
             enforce_work_group_configuration=True,
             publish_cloud_watch_metrics_enabled=True,

@@ -15,7 +15,7 @@ logger = stage_logger()
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
     """Settle the run {"dataset", "fence", "run_id", "outcome", "error"?, "state_machine"}."""
-    at, now = services("lake_bucket", "ledger_table"), utc_now()
+    at, now = services("lake_bucket", "ledger_table", "database"), utc_now()
     run = {name: event[name] for name in ("dataset", "fence", "run_id")}
     logger.append_keys(**run)
     folder, meter, error = at.run_folder(event["dataset"], event["fence"]), at.meter(), event.get("error")
@@ -26,6 +26,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
         error=error if error is None or isinstance(error, str) else f"{error.get('Error')}: {error.get('Cause')}",
         ledger=at.ledger,
         events=at.events,
+        database=at.settings.database,
         wake=at.waking(event["state_machine"], now),
         now=now,
         spent=lambda: folder.spent() + meter.usage(),

@@ -64,6 +64,7 @@ def settle(
     error: str | None,
     ledger: Ledger,
     events: EventBridgeClient,
+    database: str,
     wake: Callable[[str], Lease],
     now: datetime,
     spent: Callable[[], Usage] = Usage,
@@ -84,7 +85,7 @@ def settle(
     )
     ledger.record(run)
     if claim is not None and result.publication is not None and result.publication.changed:
-        tell(events, claim, result.publication, result.counts)
+        tell(events, claim, result.publication, result.counts, database=database)
     ledger.release(folder.dataset, run_id=run_id)
     # What has failed before waits for the reconciler: trying again at once would only spend its attempts.
     is_waiting = (
@@ -120,9 +121,10 @@ def _warnings(claim: Claim | None, groups: Sequence[GroupResult]) -> tuple[tuple
     return tuple((summary.load_id, count) for summary in summaries for count in warned(summary, claim.plan))
 
 
-def tell(events: EventBridgeClient, claim: Claim, publication: Publication, counts: Counts) -> None:
+def tell(events: EventBridgeClient, claim: Claim, publication: Publication, counts: Counts, *, database: str) -> None:
     """Put the event TablePublished on the bus. It may be told twice."""
     detail = {
+        "database": database,  # environments may share a bus
         "dataset": claim.dataset,
         "table": claim.plan.dataset,
         "run_id": claim.run_id,

@@ -109,10 +109,16 @@ def test_every_promise_of_a_contract_has_its_alarm_and_no_other_dataset_has_one(
     assert watched == promised != {}
 
 
-def test_silence_of_the_reconciler_is_an_alarm(templates: Templates) -> None:
+def test_silence_of_the_reconciler_is_told_of_but_not_from_birth(templates: Templates) -> None:
     silent = templates.at("Operations/ReconcilerSilent").properties
     assert (silent["ComparisonOperator"], silent["Threshold"]) == ("LessThanThreshold", 1)
-    assert silent["TreatMissingData"] == "breaching"
+    # A new alarm has no data: it begins in INSUFFICIENT_DATA, and only the way back there after OK does something.
+    assert silent["TreatMissingData"] == "missing"
+    assert silent["InsufficientDataActions"] == silent["AlarmActions"]
+    born_red = [
+        a.path for a in templates.of("AWS::CloudWatch::Alarm") if a.properties["TreatMissingData"] == "breaching"
+    ]
+    assert born_red == []
     assert silent["Period"] == 4 * 60 * ENVIRONMENTS[0].reconcile_minutes
 
 

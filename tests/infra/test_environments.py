@@ -42,7 +42,15 @@ def test_context_overrides_one_value_and_keeps_its_type() -> None:
 
 
 @pytest.mark.parametrize(
-    "context", [{"env": "moon"}, {"log_days": "many"}, {"packaged": "perhaps"}, {"sizes": "{}"}, {"tags": "a=b"}]
+    "context",
+    [
+        {"env": "moon"},
+        {"log_days": "many"},
+        {"packaged": "perhaps"},
+        {"account_size": "vast"},
+        {"sizes": "{}"},
+        {"tags": "a=b"},
+    ],
 )
 def test_impossible_setting_is_refused(context: dict[str, str]) -> None:
     with pytest.raises(ContractError):

@@ -105,7 +105,12 @@ def test_bucket_is_compared_with_the_ledger_every_quarter_of_an_hour(templates: 
 
 def test_published_table_starts_the_marts(templates: Templates) -> None:
     pattern = templates.at("Warehouse/TablePublished").properties["EventPattern"]
-    assert pattern == {"source": ["sluice"], "detail-type": ["TablePublished"]}
+    # Two environments of one account share the bus: one must not start the other's marts.
+    assert pattern == {
+        "source": ["sluice"],
+        "detail-type": ["TablePublished"],
+        "detail": {"database": [templates.outputs["Database"]]},
+    }
     machine = templates.at("Warehouse/Marts/Machine").logical_id
     assert target(templates, "Warehouse/TablePublished")["Arn"] == {"Ref": machine}
 

@@ -26,7 +26,7 @@ PRICED = 14.60  # dollars a month for one endpoint in two zones: docs/hardened.m
 @pytest.fixture(scope="module")
 def hardened(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Templates:
     folder = tmp_path_factory.mktemp("hardened")
-    context = json.dumps({"env": "prod", "hardened": "true"})
+    context = json.dumps({"env": "prod", "hardened": "true", "alarm_mail": "alarms@example.org"})
     environment = {**os.environ, "CDK_OUTDIR": str(folder), "CDK_CONTEXT_JSON": context}
     subprocess.run([sys.executable, "app.py"], cwd=root, env=environment, check=True)
     return Templates(folder)

@@ -344,6 +344,7 @@ class World:
             error=error if error is None else f"{error['Error']}: {error['Cause']}",
             ledger=self.ledger,
             events=self.at.events,
+            database=self.at.settings.database,
             wake=self._wake,
             now=aws().now(),
         )

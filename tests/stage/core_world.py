@@ -201,6 +201,7 @@ class World:
             error=error,
             ledger=self.ledger,
             events=self.services.events,
+            database=self.settings.database,
             wake=self.wake,
             now=self.now + timedelta(seconds=30),
         )
