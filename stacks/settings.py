@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sluice.contract.plan import Plan
 from sluice.errors import ContractError
+
 from .quotas import NEW_ACCOUNT_CONCURRENCY, NEW_ACCOUNT_MEMORY_MB
 
 Stage = Literal["ingest", "reconcile", "claim", "transform", "publish", "settle", "refresh", "maintain"]
