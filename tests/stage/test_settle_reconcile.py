@@ -40,7 +40,8 @@ def hear(world: World) -> None:
     sqs, events = boto3.client("sqs", region_name=REGION), boto3.client("events", region_name=REGION)
     arn = sqs.get_queue_attributes(QueueUrl=world.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     name = world.settings.database
-    events.put_rule(Name=name, EventPattern=json.dumps({"source": ["sluice"], "detail-type": ["TablePublished"]}))
+    pattern = {"source": ["sluice"], "detail-type": ["TablePublished"], "detail": {"database": [name]}}
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern))
     events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
 
 
@@ -70,6 +71,7 @@ def test_a_change_of_the_table_is_told_and_nothing_else_is(endpoint: str) -> Non
     snapshot = world.services.catalog.load_table((world.settings.database, "items")).current_snapshot()
     assert snapshot is not None
     assert told == {
+        "database": world.settings.database,
         "dataset": "items",
         "table": "items",
         "run_id": "items-1",
