@@ -22,6 +22,7 @@ from sluice.distributed.connect import connect
 from sluice.distributed.transform import PartSizes, transform
 from sluice.kernel.outcome import Limits
 from sluice.prices import Usage, billed_dpu_seconds
+from sluice.settings import ROWS, RuntimeSettings, from_texts
 from sluice.stages.run_folder import RunFolder
 from sluice.stages.salt import salt_from
 
@@ -37,17 +38,16 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--group", required=True, type=int)
     parser.add_argument("--lake_bucket", required=True)
     parser.add_argument("--raw_bucket", required=True)
-    parser.add_argument("--salt_parameter", default="", help="SSM parameter with the salt of hashed columns")
     parser.add_argument("--dpu", type=float, default=0.0, help="units of the cluster, for the run's account of costs")
-    parser.add_argument("--task_megabytes", type=int, default=1024, help="memory of the kernel in one task")
-    parser.add_argument("--part_megabytes", type=int, default=PartSizes.part >> 20)
-    parser.add_argument("--bucket_megabytes", type=int, default=PartSizes.bucket >> 20)
+    for name in ROWS:
+        parser.add_argument(f"--{name}", default="", help="as in sluice/settings.py")
     return parser.parse_known_args(words)[0]
 
 
 def main(words: Sequence[str]) -> None:
     """Transform the group that the arguments name, and log one line about it."""
     given, begun = parse(words), time.monotonic()
+    settings = RuntimeSettings(**from_texts(RuntimeSettings, vars(given)))
     folder = RunFolder(connect(), bucket=given.lake_bucket, dataset=given.dataset, fence=given.fence)
     spark = SparkContext.getOrCreate()
     try:
@@ -57,10 +57,10 @@ def main(words: Sequence[str]) -> None:
             spark=spark,
             connect=connect,
             raw_bucket=given.raw_bucket,
-            limits=Limits(memory_bytes=given.task_megabytes << 20, threads=1),
-            sizes=PartSizes(part=given.part_megabytes << 20, bucket=given.bucket_megabytes << 20),
+            limits=Limits(memory_bytes=settings.spark_task_bytes, threads=1),
+            sizes=PartSizes(part=settings.spark_part_bytes, bucket=settings.spark_bucket_bytes),
             timer=time.monotonic,
-            salt_of=salt_from(given.salt_parameter, lambda: boto3.client("ssm")),
+            salt_of=salt_from(settings.salt_parameter, lambda: boto3.client("ssm")),
         )
     finally:
         spark.stop()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sluice.locations import RUNS, TABLES
+
 if TYPE_CHECKING:
     from constructs import IConstruct
 
@@ -28,8 +30,8 @@ def acknowledge_wildcards(stack: IConstruct) -> None:
 
 _PATTERNS = {
     "*": "X-Ray takes no resource; nothing else is allowed on all resources (tests/infra/test_permissions.py)",
-    "…/runs/*": "The files of all runs: their names hold the dataset and the fence",
-    "…/tables/*": "The files of all tables: their names hold the run and a hash",
+    f"…/{RUNS}*": "The files of all runs: their names hold the dataset and the fence",
+    f"…/{TABLES}*": "The files of all tables: their names hold the run and a hash",
     "…/athena/*": "Athena names its results by the query",
     "…ExportsOutputFnGetAttRaw…/*": "Objects have the names that their senders gave them",
     "…:table/sluice_…/*": "The tables of one database: one a dataset, its rejects, and one a mart",

@@ -8,6 +8,7 @@ from aws_cdk import Annotations, CfnOutput, Environment, Stack
 from constructs import Construct
 
 from sluice.contract.plan import Plan
+from sluice.settings import as_texts, variable
 
 from .acknowledged import acknowledge, acknowledge_wildcards
 from .assets import Assets
@@ -40,19 +41,12 @@ class Flow(Stack):
                 "sluice:not-packaged", "The functions lack their third-party packages: do not deploy this to AWS."
             )
         environment = {
-            "SLUICE_RAW_BUCKET": lake.raw.bucket_name,
-            "SLUICE_LAKE_BUCKET": lake.lake.bucket_name,
-            "SLUICE_LEDGER_TABLE": lake.ledger.table_name,
-            "SLUICE_DATABASE": settings.database,
-            "SLUICE_WORKGROUP": settings.name,
-            "SLUICE_LAMBDA_MAX_BYTES": str(settings.lambda_max_bytes),
-            "SLUICE_GROUP_MAX_BYTES": str(settings.group_max_bytes),
-            "SLUICE_GROUP_MAX_OBJECTS": str(settings.group_max_objects),
-            "SLUICE_RUN_MAX_LOADS": str(settings.run_max_loads),
-            "SLUICE_MAX_ATTEMPTS": str(settings.max_attempts),
-            "SLUICE_LEASE_SECONDS": str(settings.lease_seconds),
-            "SLUICE_SNAPSHOT_DAYS": str(settings.snapshot_days),
-            "SLUICE_ORPHAN_DAYS": str(settings.orphan_days),
+            variable("raw_bucket"): lake.raw.bucket_name,
+            variable("lake_bucket"): lake.lake.bucket_name,
+            variable("ledger_table"): lake.ledger.table_name,
+            variable("database"): settings.database,
+            variable("workgroup"): settings.name,
+            **{variable(name): text for name, text in as_texts(settings).items()},
         }
         pipeline = Pipeline(self, "Pipeline", lake=lake, settings=settings, assets=assets, environment=environment)
         ingest = Ingest(

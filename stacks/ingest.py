@@ -12,6 +12,8 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from sluice.settings import variable
+
 from . import access
 from .acknowledged import acknowledge
 from .assets import Assets
@@ -47,7 +49,7 @@ class Ingest(Construct):
                 stage=stage,
                 code=assets.functions[stage],
                 settings=settings,
-                environment={**environment, "SLUICE_STATE_MACHINE": run.arn},
+                environment={**environment, variable("state_machine"): run.arn},
             )
 
         self.ingest = stage("Ingest", "ingest")

@@ -8,6 +8,8 @@ from aws_cdk import aws_glue as glue
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from sluice.locations import RUNS
+
 from .acknowledged import acknowledge
 from .settings import Settings
 
@@ -127,7 +129,7 @@ class Lake(Stack):
 def _lake_rules(settings: Settings) -> list[s3.LifecycleRule]:
     """Nothing under tables/ expires by age: only maintenance knows which files some snapshot still needs."""
     return [
-        s3.LifecycleRule(id="OldRuns", prefix="runs/", expiration=Duration.days(settings.run_files_days)),
+        s3.LifecycleRule(id="OldRuns", prefix=RUNS, expiration=Duration.days(settings.run_files_days)),
         s3.LifecycleRule(
             id="Replaced",
             noncurrent_version_expiration=Duration.days(settings.noncurrent_days),

@@ -9,6 +9,8 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
+from sluice.locations import RUNS, TABLES
+
 from . import access
 from .assets import Assets
 from .dead_letters import dead_letters
@@ -68,9 +70,9 @@ class Maintenance(Construct):
         self.maintain.allow(
             access.use_ledger(lake.ledger, "GetItem", "UpdateItem"),
             access.list_keys(lake.lake),
-            access.read_objects(lake.lake, "runs/", "tables/"),
-            access.write_objects(lake.lake, "runs/", "tables/"),
-            access.remove_objects(lake.lake, "tables/"),
+            access.read_objects(lake.lake, RUNS, TABLES),
+            access.write_objects(lake.lake, RUNS, TABLES),
+            access.remove_objects(lake.lake, TABLES),
             access.see_database(Stack.of(self), settings.database),
             access.use_tables(Stack.of(self), settings.database, "GetTable", "GetTables", "UpdateTable", "DeleteTable"),
         )

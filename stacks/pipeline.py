@@ -8,6 +8,8 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from sluice.locations import RUNS, TABLES
+
 from . import access
 from .assets import Assets
 from .lake import Lake
@@ -33,16 +35,13 @@ class Pipeline(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
 
-        def stage(name: str, stage: Stage, **more: str) -> StageFunction:
-            told = {**environment, **more}
+        def stage(name: str, stage: Stage) -> StageFunction:
             return StageFunction(
-                self, name, stage=stage, code=assets.functions[stage], settings=settings, environment=told
+                self, name, stage=stage, code=assets.functions[stage], settings=settings, environment=environment
             )
 
-        salted = {"SLUICE_SALT_PARAMETER": settings.salt_parameter} if settings.salt_parameter else {}
-
         self.claim = stage("Claim", "claim")
-        self.transform = stage("Transform", "transform", **salted)
+        self.transform = stage("Transform", "transform")
         self.publish = stage("Publish", "publish")
         self.settle = stage("Settle", "settle")
         self.spark = SparkJob(self, "Spark", settings=settings, assets=assets)
@@ -77,8 +76,8 @@ class Pipeline(Construct):
             access.list_versions(lake.raw),
             access.use_ledger(lake.ledger, "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"),
             access.list_keys(lake.lake),
-            access.read_objects(lake.lake, "runs/", "tables/"),
-            access.write_objects(lake.lake, "runs/", "tables/"),
+            access.read_objects(lake.lake, RUNS, TABLES),
+            access.write_objects(lake.lake, RUNS, TABLES),
             access.see_database(stack, settings.database),
             access.use_tables(stack, settings.database, "GetTable", "CreateTable", "UpdateTable"),
         )
@@ -86,8 +85,8 @@ class Pipeline(Construct):
             access.list_keys(lake.raw),
             access.read_versions(lake.raw),
             access.list_keys(lake.lake),
-            access.read_objects(lake.lake, "runs/"),
-            access.write_objects(lake.lake, "runs/", "tables/"),
+            access.read_objects(lake.lake, RUNS),
+            access.write_objects(lake.lake, RUNS, TABLES),
         ]
         if settings.salt_parameter:
             transforming.append(access.read_parameter(stack, settings.salt_parameter))
@@ -95,15 +94,15 @@ class Pipeline(Construct):
         self.spark.allow(*transforming)
         self.publish.allow(
             access.list_keys(lake.lake),
-            access.read_objects(lake.lake, "runs/", "tables/"),
-            access.write_objects(lake.lake, "runs/", "tables/"),
+            access.read_objects(lake.lake, RUNS, TABLES),
+            access.write_objects(lake.lake, RUNS, TABLES),
             access.see_database(stack, settings.database),
             access.use_tables(stack, settings.database, "GetTable", "UpdateTable"),
         )
         self.settle.allow(
             access.use_ledger(lake.ledger, "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"),
             access.list_keys(lake.lake),
-            access.read_objects(lake.lake, "runs/"),
+            access.read_objects(lake.lake, RUNS),
             access.allow(["events:PutEvents"], stack.format_arn(service="events", resource="event-bus/default")),
         )
         functions = [self.claim, self.transform, self.publish, self.settle]

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sluice.contract.plan import Plan
 from sluice.errors import ContractError
+from sluice.settings import RuntimeSettings
 
 from .quotas import NEW_ACCOUNT_CONCURRENCY, NEW_ACCOUNT_MEMORY_MB
 
@@ -49,8 +50,10 @@ SIZES: Mapping[Stage, Size] = MappingProxyType(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """One environment. Bytes are compressed bytes as they lie in S3; times are seconds unless the name says days."""
+class Settings(RuntimeSettings):
+    """One environment: what its code is told (`sluice.settings`, which a function or job reads), and what only the
+    stacks need. Bytes are compressed bytes in S3; times are seconds unless the name says days.
+    """
 
     environment: str
     account: str | None = None  # None: wherever the credentials of the deployment lead
@@ -60,21 +63,12 @@ class Settings:
     # "new": AWS holds young accounts at 3,008 MB a function and 10 functions at once (`fit`).
     account_size: Literal["usual", "new"] = "usual"
 
-    # Which engine, and how much at once. An object above lambda_max_bytes does not fit the transform Lambda's memory,
-    # disk and time with a margin.
-    lambda_max_bytes: int = 512 * MIB
-    group_max_bytes: int = 256 * MIB
-    group_max_objects: int = 1000
-    run_max_loads: int = 10_000
     transform_concurrency: int = 10
-    max_attempts: int = 5  # then a load is parked and somebody is told
     glue_worker: WorkerType = "G_1X"
     glue_workers: int = 4
     glue_timeout_minutes: int = 240
     glue_concurrent_runs: int = 5
 
-    # Times. A lease outlives the longest run, or a second run would start beside a living one.
-    run_timeout: int = 6 * 3600
     ingest_batch: int = 100
     ingest_window: int = 5
     ingest_concurrency: int = 5  # invocations of ingest at once; more only compete for one dataset's partition
@@ -82,12 +76,9 @@ class Settings:
 
     athena_scan_limit_bytes: int = 100 * GIB
     log_days: int = 30
-    salt_parameter: str = ""  # SSM SecureString with the salt of hashed columns; docs/contracts.md, Personal data
     run_files_days: int = 90  # runs/ in the lake: manifests and decisions of past runs
     noncurrent_days: int = 30  # overwritten or removed lake files
     results_days: int = 7
-    snapshot_days: int = 21  # after a snapshot was replaced; see LONGEST_REDRIVE_DAYS
-    orphan_days: int = 21  # before a file that no table names is removed; see there
     access_log_days: int = 365  # hardened
     object_lock_days: int = 30  # hardened: so long a delivered version cannot be deleted
 
@@ -110,11 +101,6 @@ class Settings:
     packaged: bool = (
         False  # third-party packages are in build/packages/<stage>/ (deployments need them, synth does not)
     )
-
-    @property
-    def lease_seconds(self) -> int:
-        """How long a dataset belongs to one run: the run's time limit and a quarter of an hour for its end."""
-        return self.run_timeout + 900
 
     @property
     def may_lose_data(self) -> bool:

@@ -15,6 +15,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
+from sluice.settings import as_texts
+
 from . import access
 from .assets import Assets
 from .packages import GLUE_MODULES
@@ -55,7 +57,7 @@ class SparkJob(Construct):
             default_arguments={
                 "--additional-python-modules": ",".join(modules),
                 "--dpu": str(_DPU[settings.glue_worker] * settings.glue_workers),
-                **({"--salt_parameter": settings.salt_parameter} if settings.salt_parameter else {}),
+                **{f"--{name}": text for name, text in as_texts(settings).items()},
             },
             max_concurrent_runs=settings.glue_concurrent_runs,
             max_retries=0,  # the state machine retries; two layers of it would multiply

@@ -11,6 +11,8 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from sluice.locations import RUNS, TABLES
+
 from . import access
 from .assets import Assets
 from .dead_letters import dead_letters
@@ -85,8 +87,8 @@ class Warehouse(Construct):
         self.refresh.allow(
             access.use_ledger(lake.ledger, "UpdateItem"),
             access.list_keys(lake.lake),
-            access.read_objects(lake.lake, "runs/", "tables/"),
-            access.write_objects(lake.lake, "runs/", "tables/"),
+            access.read_objects(lake.lake, RUNS, TABLES),
+            access.write_objects(lake.lake, RUNS, TABLES),
             access.see_database(stack, settings.database),
             access.use_tables(stack, settings.database, "GetTable", "CreateTable", "UpdateTable", "DeleteTable"),
         )
@@ -101,7 +103,7 @@ class Warehouse(Construct):
             access.use_tables(stack, settings.database, "GetTable", "CreateTable", "UpdateTable"),
             *(
                 statement
-                for bucket, prefix in ((lake.lake, "tables/"), (lake.results, "athena/"))
+                for bucket, prefix in ((lake.lake, TABLES), (lake.results, "athena/"))
                 for statement in access.query(bucket, prefix)
             ),
         )

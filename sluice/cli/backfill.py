@@ -12,6 +12,7 @@ import typer
 from sluice.cli.exits import CommandError, Exit, answering
 from sluice.cli.screen import AsJson, emit, show, working
 from sluice.cli.target import Target
+from sluice.locations import rejects_table
 
 if TYPE_CHECKING:
     from sluice.lake.marks import Standing
@@ -82,4 +83,4 @@ def _standing(target: Target, dataset: str) -> Standing:
         raise CommandError(
             f"There is no table {dataset}: no run of it has published yet.", how="There is nothing to rebuild."
         )
-    return standing(curated, properties_in_glue(glue, database=target.database, table=f"{dataset}__rejects"))
+    return standing(curated, properties_in_glue(glue, database=target.database, table=rejects_table(dataset)))

@@ -16,6 +16,7 @@ from sluice.cli.query import records, select
 from sluice.cli.repair import RepairedFile, Version, closed, identity, write_repairable
 from sluice.cli.screen import AsJson, emit, say, show, table, working
 from sluice.cli.target import Target
+from sluice.locations import rejects_table
 
 _GROUPS = (
     'SELECT object, version, "column", rule, count(*) AS "rows", min(row_number) AS first_row FROM {} '
@@ -130,7 +131,7 @@ def _plan(project: Path, dataset: str) -> Any:
 def _rejects_table(target: Target, dataset: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", dataset):  # it becomes part of a statement
         raise CommandError(f"{dataset!r} is no dataset's name.", how="Name one of contracts/<dataset>.odcs.yaml.")
-    glue, name = target.client("glue"), f"{dataset}__rejects"
+    glue, name = target.client("glue"), rejects_table(dataset)
     try:
         glue.get_table(DatabaseName=target.database, Name=name)
     except glue.exceptions.EntityNotFoundException as error:

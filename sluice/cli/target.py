@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.cli.exits import CommandError, Exit
 from sluice.cli.home import Home
+from sluice.settings import RuntimeSettings
 
 if TYPE_CHECKING:
     import boto3
@@ -48,7 +49,7 @@ _OUTPUTS = {
     },
 }
 
-LEASE_SECONDS = 6 * 3600 + 900  # as stacks/settings.py has it: longer than any run lasts
+LEASE_SECONDS = RuntimeSettings().lease_seconds
 
 
 @dataclass(frozen=True, kw_only=True)

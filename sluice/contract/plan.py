@@ -11,6 +11,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from sluice.locations import rejects_table
+
 Mode = Literal["append", "merge", "replace"]
 Format = Literal["csv", "json", "parquet", "xlsx"]  # facts about each: `filetypes`
 OnDelete = Literal["keep", "retract"]
@@ -194,7 +196,7 @@ class Plan:
     @property
     def rejects_table(self) -> str:
         """Name of the table that holds this dataset's rejects."""
-        return f"{self.dataset}__rejects"
+        return rejects_table(self.dataset)
 
     @property
     def protects(self) -> bool:

@@ -19,6 +19,7 @@ from sluice.distributed.tasks import BucketResult, Work
 from sluice.errors import TransientError
 from sluice.kernel.judging.quality import added
 from sluice.kernel.outcome import Limits, LoadSummary, RejectCount
+from sluice.settings import RuntimeSettings
 from sluice.stages.manifest import ClaimedLoad, GroupResult
 from sluice.stages.run_folder import RunFolder
 from sluice.stages.salt import SaltOf, no_salt
@@ -35,9 +36,9 @@ _CORES_OF_A_WORKER = 4
 class PartSizes:
     """How work is cut, in bytes of raw objects."""
 
-    part: int = 64 << 20  # one task reads at most about this much of an object that can be cut
+    part: int = RuntimeSettings.spark_part_bytes  # one task reads at most about this much of an object that can be cut
     least_part: int = 8 << 20  # and no less, however many cores wait for work
-    bucket: int = 128 << 20  # one task writes about this much
+    bucket: int = RuntimeSettings.spark_bucket_bytes  # one task writes about this much
 
 
 def transform(

@@ -23,6 +23,7 @@ from sluice.kernel.outcome import SourceFile
 from sluice.kernel.transform import transform
 from sluice.lake.objects import VanishedError, fetch_version, get_json
 from sluice.ledger.model import load_id
+from sluice.locations import run_prefix
 from sluice.warehouse.definition import SetDefinition
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _plan(store: Store, origin: Origin) -> Plan:
     """Read the compiled contract that an object version was loaded under, from the claim of its run."""
     match = _RUN.fullmatch(origin.run)
     fence = int(match["fence"]) if match else 0
-    claim = get_json(store.s3, bucket=store.bucket, key=f"runs/{origin.table}/{fence:08d}/claim.json")
+    claim = get_json(store.s3, bucket=store.bucket, key=f"{run_prefix(origin.table, fence)}/claim.json")
     if claim is None:
         raise VanishedError(f"contract {origin.contract} of {origin.table}: the claim of {origin.run} is gone")
     return Plan.from_dict(claim["plan"])

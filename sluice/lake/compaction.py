@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sluice.lake.locations import data_folder
 from sluice.lake.pruning import all_files, bounds
 from sluice.lake.publish import Edit
+from sluice.locations import data_folder
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from sluice.errors import TransientError
 from sluice.lake.objects import split
+from sluice.locations import data_folder_of, table_prefix
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -59,7 +60,7 @@ class Patience:
 
 def list_files(s3: S3Client, *, bucket: str, table: str) -> Sequence[StoredObject]:
     """List everything below a table's folder."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"tables/{table}/")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=table_prefix(table))
     return [
         StoredObject(key=item["Key"], size=item["Size"], modified=item["LastModified"])
         for page in pages
@@ -97,21 +98,15 @@ def removable(
 ) -> Sequence[StoredObject]:
     """Select the unnamed files that may go. `seen` says when each was first seen unnamed.
 
-    `is_wanted` tells by the name of its folder below `data/` whether a file's maker may still bring it in.
+    `is_wanted(folder)`: an unfinished run or compaction may still commit files of this folder below `data/`.
     """
     return [
         file
         for file in files
         if file.modified <= now - patience.age
         and seen.get(file.key, now) <= now - patience.grace
-        and not is_wanted(owner(file.key))
+        and not is_wanted(data_folder_of(file.key))
     ]
-
-
-def owner(key: str) -> str:
-    """Return the folder below `data/` that a file lies in: a run, a compaction, a mart's token; empty for metadata."""
-    parts = key.split("/")
-    return parts[3] if len(parts) > 4 and parts[2] == "data" else ""  # noqa: PLR2004  (tables/<table>/data/<owner>/...)
 
 
 def is_of_open_run(folder: str, *, dataset: str, fence: int) -> bool:

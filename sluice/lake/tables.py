@@ -21,8 +21,8 @@ from sluice.contract.plan import PROVENANCE, REJECTS, Plan
 from sluice.errors import ContractError, TransientError
 from sluice.lake.catalog import is_transient
 from sluice.lake.evolve import COLUMNS, CONTRACT, column_ids, evolve
-from sluice.lake.locations import table_location
 from sluice.lake.marks import Standing, standing
+from sluice.locations import table_location
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.glue import GlueCatalog

@@ -30,6 +30,7 @@ from sluice.lake.marks import FENCE
 from sluice.lake.objects import fetch, get_json, put_file
 from sluice.lake.publish import commit
 from sluice.ledger.table import Ledger
+from sluice.locations import RUNS
 from sluice.metrics import Metric
 from sluice.stages.refresh import temporary_table
 
@@ -250,7 +251,7 @@ def _sighted(
     target: MaintenanceTarget, loose: Sequence[orphans.StoredObject], at: MaintenanceContext
 ) -> Mapping[str, datetime]:
     """Read when each of these files was first seen unnamed, and remember those that are new."""
-    key = f"runs/.maintain/{target.table}.json"
+    key = f"{RUNS}.maintain/{target.table}.json"
     before = get_json(at.s3, bucket=at.lake_bucket, key=key) or {}
     said = {file.key: str(before.get(file.key, at.now.isoformat())) for file in loose[:_MOST_SIGHTINGS]}
     at.s3.put_object(

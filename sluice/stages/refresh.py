@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 
 from sluice.errors import ContractError, TransientError
 from sluice.lake import swap as lake
-from sluice.lake.locations import table_location
 from sluice.lake.objects import get_json, put_json_once
+from sluice.locations import RUNS, table_location
 from sluice.warehouse import sql
 from sluice.warehouse.mart import Mart, marts_from_json
 from sluice.warehouse.order import downstream
@@ -181,7 +181,7 @@ def _entry(warehouse: MartContext, table: str) -> Mapping[str, Any]:
 
 
 def _record(mart: str, token: str) -> str:
-    return f"runs/{mart}/{token}.json"
+    return f"{RUNS}{mart}/{token}.json"
 
 
 def _refresh(record: Mapping[str, Any]) -> lake.Refresh:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from sluice.kernel.layout.merge import merge_files, rejects_without_objects, without_objects
 from sluice.kernel.outcome import Limits, MergeOutcome
 from sluice.lake.edits import Rewritten
-from sluice.lake.locations import data_folder
 from sluice.lake.objects import fetch, put_file
+from sluice.locations import data_folder
 from sluice.stages.manifest import Claim
 from sluice.stages.publish import Rewriting
 

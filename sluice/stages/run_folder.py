@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sluice.errors import TransientError
 from sluice.lake.objects import get_json, list_json, put_json, put_json_once
+from sluice.locations import RUNS, run_prefix
 from sluice.prices import Usage
 from sluice.stages.manifest import Claim, Decision, GroupResult, Publication
 
@@ -22,7 +23,7 @@ class RunFolder:
 
     def __init__(self, s3: S3Client, *, bucket: str, dataset: str, fence: int) -> None:
         self.s3, self.bucket, self.dataset, self.fence = s3, bucket, dataset, fence
-        self.prefix = f"runs/{dataset}/{fence:08d}"
+        self.prefix = run_prefix(dataset, fence)
 
     def claim(self) -> Claim | None:
         """Read the claim; None before the run has claimed."""
@@ -82,7 +83,7 @@ class RunFolder:
 
 def newest_fence(s3: S3Client, *, bucket: str, dataset: str, above: int) -> int:
     """Return the largest fence above `above` of which there is a folder; 0 if there is none."""
-    prefix = f"runs/{dataset}/"
+    prefix = f"{RUNS}{dataset}/"
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket,
         Prefix=prefix,

@@ -14,8 +14,8 @@ from sluice.contract.plan import Plan
 from sluice.errors import TransientError
 from sluice.kernel.outcome import Limits, Outcome, OutputFile, SourceFile
 from sluice.kernel.transform import transform as transform_files
-from sluice.lake.locations import data_folder
 from sluice.lake.objects import VanishedError, fetch_version, put_file
+from sluice.locations import data_folder
 from sluice.stages.manifest import Claim, ClaimedLoad, Group, GroupResult, StoredFile
 from sluice.stages.run_folder import RunFolder
 from sluice.stages.salt import SaltOf, no_salt

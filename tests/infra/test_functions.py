@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from app import ENVIRONMENTS
 from sluice.contract.plan import Plan
 from sluice.project import load_project
+from sluice.settings import as_texts, variable
+from sluice.stages.environment import StageSettings
 from stacks.settings import SIZES
 
 if TYPE_CHECKING:
@@ -17,13 +19,7 @@ if TYPE_CHECKING:
     from conftest import Resource, Templates
 
 DEV = ENVIRONMENTS[0]
-EVERYWHERE = {
-    "SLUICE_RAW_BUCKET", "SLUICE_LAKE_BUCKET", "SLUICE_LEDGER_TABLE", "SLUICE_DATABASE", "SLUICE_WORKGROUP",
-    "SLUICE_LAMBDA_MAX_BYTES", "SLUICE_GROUP_MAX_BYTES", "SLUICE_GROUP_MAX_OBJECTS", "SLUICE_RUN_MAX_LOADS",
-    "SLUICE_MAX_ATTEMPTS", "SLUICE_LEASE_SECONDS", "SLUICE_SNAPSHOT_DAYS", "SLUICE_ORPHAN_DAYS",
-    "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE",
-    "LOG_LEVEL",
-}  # fmt: skip
+OF_POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "LOG_LEVEL"}
 KNOWS_THE_MACHINE = {"ingest", "reconcile"}
 
 
@@ -61,17 +57,26 @@ def test_every_log_ends(templates: Templates) -> None:
         assert group.properties["RetentionInDays"] == DEV.log_days
 
 
-def test_functions_are_told_what_they_ask_their_environment_for(templates: Templates) -> None:
+def test_functions_and_job_are_told_every_setting_and_no_name_that_nobody_reads(templates: Templates) -> None:
+    told = as_texts(DEV)
+    resources = {"raw_bucket", "lake_bucket", "ledger_table", "database", "workgroup"}
+    (job,) = templates.of("AWS::Glue::Job")
+    assert (
+        told.items() <= {name.removeprefix("--"): v for name, v in job.properties["DefaultArguments"].items()}.items()
+    )
     for function in templates.of("AWS::Lambda::Function"):
-        names = set(function.properties["Environment"]["Variables"])
-        machine = {"SLUICE_STATE_MACHINE"} if stage_of(function) in KNOWS_THE_MACHINE else set()
-        assert names == EVERYWHERE | machine
+        variables = function.properties["Environment"]["Variables"]
+        machine = {"state_machine"} if stage_of(function) in KNOWS_THE_MACHINE else set()
+        assert {variable(name): text for name, text in told.items()}.items() <= variables.items()
+        assert set(variables) == OF_POWERTOOLS | {variable(name) for name in {*told, *resources, *machine}}
 
 
 def test_lease_outlives_the_longest_run(templates: Templates) -> None:
     variables = templates.at("Pipeline/Claim/Function").properties["Environment"]["Variables"]
     definition = json.loads(templates.at("Pipeline/Run/Machine").properties["DefinitionString"])
-    assert int(variables["SLUICE_LEASE_SECONDS"]) > definition["TimeoutSeconds"]
+    texts = {name: value for name, value in variables.items() if isinstance(value, str)}  # others are references
+    told = StageSettings.from_environment(texts)
+    assert told.lease_seconds > definition["TimeoutSeconds"] == told.run_timeout
 
 
 def test_code_holds_handler_core_plans_and_marts_and_nothing_of_peoples_machines(

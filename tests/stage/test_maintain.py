@@ -18,6 +18,7 @@ from sluice.errors import StaleRunError
 from sluice.kernel.layout import compact as kernel
 from sluice.lake import compaction, orphans
 from sluice.lake.expiry import expired
+from sluice.locations import data_folder_of
 from sluice.stages import maintain as stage
 from tests.stage.core_world import MERGED, Crash, World, csv, faults
 from tests.stage.moto_server import moto_server
@@ -271,8 +272,8 @@ def test_a_manifest_that_cannot_be_read_stops_the_removal(endpoint: str) -> None
 
 
 def test_what_a_listing_and_the_metadata_say_is_compared_by_name() -> None:
-    assert orphans.owner("tables/items/data/items-12/ab.parquet") == "items-12"
-    assert orphans.owner("tables/items/metadata/00001.json") == ""
+    assert data_folder_of("tables/items/data/items-12/ab.parquet") == "items-12"
+    assert data_folder_of("tables/items/metadata/00001.json") == ""
     assert orphans.is_of_open_run("items-12", dataset="items", fence=11)
     assert not orphans.is_of_open_run("items-12", dataset="items", fence=12)
     assert compaction.is_of("compact-7", 7)

@@ -12,6 +12,7 @@ from sluice.errors import ContractError
 from sluice.kernel.outcome import LoadSummary, RejectCount
 from sluice.ledger.items import from_record, to_load, to_run
 from sluice.ledger.model import Counts, Load, Run
+from sluice.settings import ROWS, RuntimeSettings, as_texts, from_texts, variable
 from sluice.stages.environment import StageSettings
 from sluice.stages.manifest import Claim, ClaimedLoad, Decision, Group, GroupResult, Publication, StoredFile
 from sluice.stages.plans import dataset_names, read_plan
@@ -93,6 +94,17 @@ def test_settings_come_from_the_environment_and_fail_closed() -> None:
             StageSettings.from_environment({"SLUICE_MAX_ATTEMPTS": wrong})
     with pytest.raises(ContractError, match="SLUICE_LAKE_BUCKET"):
         read.require("raw_bucket", "lake_bucket")
+
+
+def test_an_entry_point_reads_every_setting_as_the_stacks_wrote_it() -> None:
+    """Values are odd: a default on either side would show."""
+    odd = RuntimeSettings(
+        **{name: f"/{name}" if isinstance(value, str) else value + 1 for name, value in vars(RuntimeSettings()).items()}
+    )
+    texts = as_texts(odd)
+    read = StageSettings.from_environment({variable(name): text for name, text in texts.items()})
+    assert {name: getattr(read, name) for name in ROWS} == vars(odd)
+    assert RuntimeSettings(**from_texts(RuntimeSettings, texts)) == odd  # as the Spark job does it
 
 
 def test_the_kernel_gets_less_memory_than_the_function_has() -> None:
