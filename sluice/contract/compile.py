@@ -111,7 +111,7 @@ def _check_names(dataset: Dataset) -> None:
         if item.id in ids:
             raise item.source.error(f"the id {item.id!r} stands at two properties", "give each its own, or none")
         ids |= {item.id} if item.id else set()
-        source = item.physical_name or item.name
+        source = item.in_file
         if source == EXTRA:
             raise item.source.error(f"property {item.name}: physicalName {EXTRA} is Sluice's own", "rename the column")
         if item.derived is None and source in sources:
@@ -163,7 +163,7 @@ def _check_extra_column(dataset: Dataset, kinds: dict[str, str], key: tuple[Prop
 
 
 def _source(item: Property, dataset: Dataset) -> str:
-    return EXTRA if item.name == dataset.extra_column else item.physical_name or item.name
+    return EXTRA if item.name == dataset.extra_column else item.in_file
 
 
 def _column(

@@ -3,69 +3,117 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sluice.contract.infer import Inferred
-from sluice.contract.plan import Reading
+from sluice.contract.model import Spelling
+from sluice.contract.plan import Mode, Reading
 from sluice.contract.shape import quoted, shape_lines
 
 _LOGICAL = {"int": "integer", "long": "integer", "double": "number"}
 _DEFAULTS = Reading()
 _OPTIONS = (
     ("format", "format"), ("delimiter", "delimiter"), ("quote", "quote"), ("escape", "escape"), ("header", "header"),
-    ("skip_lines", "skipLines"), ("encoding", "encoding"), ("missing_columns", "missingColumns"),
+    ("header_lines", "headerLines"), ("skip_lines", "skipLines"), ("skip_footer", "skipFooter"), ("comment", "comment"),
+    ("blanks", "blanks"), ("ragged_rows", "raggedRows"), ("encoding", "encoding"),
+    ("missing_columns", "missingColumns"),
 )  # fmt: skip
 
 
-def draft(
-    dataset: str, columns: Sequence[Inferred], *, reading: Reading, null_texts: Sequence[str], samples: Sequence[str]
-) -> str:
-    """The text of the contract. `samples` names the files that it was inferred from."""
-    return "\n".join(_lines(dataset, columns, reading, null_texts, samples)) + "\n"
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A contract to be: what was inferred of the samples, and what a person should know of each choice.
+
+    `findings` are about the files as a whole; `exceptions` maps columns (None: records) to what the draft rejects of
+    the samples, in words.
+    """
+
+    dataset: str
+    columns: Sequence[Inferred]
+    reading: Reading
+    null_texts: Sequence[str]
+    samples: Sequence[str]
+    mode: Mode = "append"
+    findings: Sequence[str] = ()
+    exceptions: Mapping[str | None, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def spelling(self) -> Spelling:
+        """How all numbers with decimals are spelled, if they are spelled alike."""
+        own = {column.spelling for column in self.columns if column.kind == "double" or "(" in column.kind}
+        signs, marks = {one.decimal for one in own}, {one.thousands for one in own} - {""}
+        if len(signs) != 1 or len(marks) > 1:
+            return Spelling()
+        return Spelling(decimal=signs.pop(), thousands=next(iter(marks), ""))
+
+    def text(self) -> str:
+        """The contract file."""
+        return "\n".join(_lines(self)) + "\n"
 
 
-def _lines(
-    dataset: str, columns: Sequence[Inferred], reading: Reading, null_texts: Sequence[str], samples: Sequence[str]
-) -> Iterator[str]:
-    rows = max((column.profile.rows for column in columns), default=0)
-    yield f"# Drafted from {rows:,} rows of {', '.join(_plain(name) for name in samples)}. Comments give the evidence;"
+def _lines(draft: Draft) -> Iterator[str]:
+    rows = max((column.profile.rows for column in draft.columns), default=0)
+    samples = ", ".join(_plain(name) for name in draft.samples)
+    yield f"# Drafted from {rows:,} rows of {samples}. Comments give the evidence;"
     yield "# samples never prove a rule: read each line, and strike out what only happens to be so."
+    for finding in (*draft.findings, *draft.exceptions.get(None, ())):
+        yield f"# - {_plain(finding)}"
     yield "apiVersion: v3.1.0"
     yield "kind: DataContract"
-    yield f"id: {dataset}"
-    yield f"name: {dataset}"
+    yield f"id: {draft.dataset}"
+    yield f"name: {draft.dataset}"
     yield 'version: "1.0.0"'
     yield "status: draft"
     yield "schema:"
-    yield f"  - name: {dataset}"
+    yield f"  - name: {draft.dataset}"
     yield "    logicalType: object"
     yield "    physicalType: table"
     yield "    customProperties:"
     yield "      - property: sluice"
     yield "        value:"
-    yield "          mode: append # or merge: the newest row of each key; or replace: the newest file"
+    yield f"          mode: {_MODES[draft.mode]}"
     for attribute, option in _OPTIONS:
-        value, default = getattr(reading, attribute), getattr(_DEFAULTS, attribute)
+        value, default = getattr(draft.reading, attribute), getattr(_DEFAULTS, attribute)
         if attribute == "escape":
-            default = reading.quote
+            default = draft.reading.quote
         if value != default:
             yield f"          {option}: {json.dumps(value)}"
-    yield f"          nullTexts: {json.dumps(list(null_texts), ensure_ascii=False)}"
+    yield from (f"          {option}: {value}" for option, value in _spelled(draft.spelling, Spelling()).items())
+    yield f"          nullTexts: {json.dumps(list(draft.null_texts), ensure_ascii=False)}"
     yield "    properties:"
-    for column in columns:
-        yield from _property(column)
+    for column in draft.columns:
+        yield from _property(column, draft)
 
 
-def _property(column: Inferred) -> Iterator[str]:
+_MODES: Mapping[Mode, str] = {
+    "append": "append # every row of every file; or merge: the newest row of each key; or replace: the newest file",
+    "merge": "merge # the newest row of each key; or append: every row of every file; or replace: the newest file",
+    "replace": "replace # the newest file; or merge: the newest row of each key; or append: every row of every file",
+}
+
+
+def _spelled(spelling: Spelling, default: Spelling) -> Mapping[str, str]:
+    """The options that say the spelling, as JSON, where it differs from the default."""
+    named = {
+        "decimalSeparator": (spelling.decimal, default.decimal),
+        "thousandsSeparator": (spelling.thousands, default.thousands),
+        "trueTexts": (list(spelling.true_texts), list(default.true_texts)),
+        "falseTexts": (list(spelling.false_texts), list(default.false_texts)),
+    }
+    return {name: json.dumps(own, ensure_ascii=False) for name, (own, usual) in named.items() if own != usual}
+
+
+def _property(column: Inferred, draft: Draft) -> Iterator[str]:
     yield f"      - name: {column.name} # {_evidence(column)}"
-    for remark in column.remarks:
-        yield f"        # {remark}"
+    for remark in (*column.remarks, *draft.exceptions.get(column.name, ())):
+        yield f"        # {_plain(remark)}"
     if column.profile.source != column.name:
         yield f"        physicalName: {quoted(column.profile.source)}"
     if column.profile.shape and column.kind in {"object", "array"}:
         yield from (f"        {line}" for line in shape_lines(column.profile.shape))
     else:
-        yield from _scalar(column)
+        yield from _scalar(column, draft.spelling)
     if column.personal:
         yield "        # It may be about a person. To store a hash in its place (docs/contracts.md):"
         yield "        # classification: restricted"
@@ -77,7 +125,7 @@ def _protection(column: Inferred) -> str:
     return "hash" if column.kind == "string" else "omit"
 
 
-def _scalar(column: Inferred) -> Iterator[str]:
+def _scalar(column: Inferred, spelling: Spelling) -> Iterator[str]:
     yield f"        logicalType: {_LOGICAL.get(column.kind, 'number' if '(' in column.kind else column.kind)}"
     if column.kind in {"double", "long"} or "(" in column.kind:
         yield f"        physicalType: {'bigint' if column.kind == 'long' else column.kind}"
@@ -91,12 +139,25 @@ def _scalar(column: Inferred) -> Iterator[str]:
         yield f"        logicalTypeOptions: {{minimum: 0}}{_range(column)}"
     elif options:
         yield f"        logicalTypeOptions: {json.dumps(options)}{_range(column)}"
+    yield from _spelling(column, spelling)
     if column.values:
         yield "        quality:"
         yield "          - type: library"
         yield "            metric: invalidValues"
         yield f"            arguments: {{validValues: {json.dumps(list(column.values), ensure_ascii=False)}}}"
         yield "            mustBe: 0"
+
+
+def _spelling(column: Inferred, common: Spelling) -> Iterator[str]:
+    """The property's own spelling, where it is not that of the whole table."""
+    own, usual = column.spelling, Spelling()
+    if column.kind in {"int", "long"}:  # a decimal sign says nothing of whole numbers
+        usual = Spelling(decimal=own.decimal, thousands=common.thousands)
+    elif column.kind == "double" or "(" in column.kind:
+        usual = replace(common, thousands=common.thousands if own.thousands else "")
+    if said := _spelled(own, usual):
+        written = ", ".join(f"{name}: {value}" for name, value in said.items())
+        yield f"        customProperties: [{{property: sluice, value: {{{written}}}}}]"
 
 
 def _evidence(column: Inferred) -> str:

@@ -142,6 +142,11 @@ class Property:
     derived: str | None = None  # transformLogic: a DuckDB expression over the other columns
     source: Position
 
+    @property
+    def in_file(self) -> str:
+        """The column's name in the file, which may be empty in JSON."""
+        return self.name if self.physical_name is None else self.physical_name
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:

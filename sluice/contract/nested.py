@@ -65,7 +65,7 @@ class _Node:
     path: tuple[str, ...]
 
     def member(self, item: Property) -> _Node:
-        name = (item.physical_name or item.name).replace("~", "~0").replace("/", "~1")
+        name = item.in_file.replace("~", "~0").replace("/", "~1")
         return replace(self, pointer=f"{self.pointer}/{name}", path=(*self.path, literal(f".{item.name}")))
 
     @property
@@ -128,7 +128,7 @@ class _Writer:
         )
 
     def _object_fault(self, node: _Node, item: Property) -> str:
-        names = ", ".join(literal(member.physical_name or member.name) for member in item.members)
+        names = ", ".join(literal(member.in_file) for member in item.members)
         key = f"k{next(self._numbers)}"
         unknown = f"list_filter({node.keys}, lambda {key}: {key} NOT IN ({names}))"
         faults = ", ".join(self.fault(node.member(member), member) for member in item.members)

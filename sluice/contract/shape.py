@@ -19,6 +19,7 @@ _SCALARS = {
     "HUGEINT": ("logicalType: number", "physicalType: decimal(38,0)"),
     "DOUBLE": ("logicalType: number", "physicalType: double"),
 }
+_WIDENING = ("UBIGINT", "BIGINT", "HUGEINT", "DOUBLE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,3 +99,20 @@ def column_names(sources: Sequence[str]) -> Sequence[str]:
             name = f"{plain}_{again}"
         names.append(name)
     return names
+
+
+def merged(one: Any, other: Any) -> Any | None:
+    """Both structures in DuckDB's words as one; None where they contradict each other."""
+    if isinstance(one, str) and isinstance(other, str):
+        if "NULL" in {one, other} or one == other:
+            return other if one == "NULL" else one
+        return max(one, other, key=_WIDENING.index) if {one, other} <= set(_WIDENING) else None
+    if isinstance(one, dict) and isinstance(other, dict):
+        members = {name: merged(one[name], value) if name in one else value for name, value in other.items()}
+        return None if None in members.values() else {**one, **members}
+    if isinstance(one, list) and isinstance(other, list):
+        inside = merged(one[0], other[0]) if one and other else (one or other or ["NULL"])[0]
+        return None if inside is None else [inside]
+    if "NULL" in (one, other):
+        return other if one == "NULL" else one
+    return None

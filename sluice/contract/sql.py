@@ -15,7 +15,9 @@ from sluice.contract.plan import EXTRA
 
 
 def quote(identifier: str) -> str:
-    """A quoted identifier; quotes inside are doubled."""
+    """A quoted identifier; quotes inside are doubled. SQL has no empty ones: a member of JSON may be named so."""
+    if not identifier:
+        return '"_sluice_unnamed"'
     return '"' + identifier.replace('"', '""') + '"'
 
 

@@ -115,7 +115,7 @@ def test_samples_in_encodings_that_exclude_each_other_are_refused_by_name(folder
     (folder / "old.csv").write_bytes("id,city\n2,Köln\n".encode("latin-1"))
     refused = run("init", "cities", "new.csv", "old.csv")
     assert refused.exit_code == 2
-    assert "old.csv is written in latin-1, new.csv in utf-8" in refused.output
+    assert "new.csv is written in utf-8, old.csv in windows-1252" in refused.output
 
 
 def test_what_stands_in_a_comment_of_a_draft_stays_there(folder: Path) -> None:

@@ -10,9 +10,11 @@ from sluice.contract.infer import Profile, infer_columns, key_candidates
 def profile(
     source: str = "x", *, rows: int = 500, missing: int = 0, fits: tuple[str, ...] = (), **more: object
 ) -> Profile:
-    bounds = dict.fromkeys(fits, "1")
-    given = {"distinct": rows - missing, "least": bounds, "greatest": bounds, **more}
-    return Profile(source=source, rows=rows, missing=missing, misfits=dict.fromkeys(fits, 0), **given)  # type: ignore[arg-type]
+    bounds, filled = dict.fromkeys(fits, "1"), rows - missing
+    if "double" in fits or "int" in fits:
+        fits = (*fits, "number .")
+    given = {"distinct": filled, "least": bounds, "greatest": bounds, "misfits": dict.fromkeys(fits, 0), **more}
+    return Profile(source=source, rows=rows, missing=missing, **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -20,9 +22,9 @@ def profile(
     [
         (profile(fits=("int", "long", "decimal", "double")), "int", None),
         (profile(fits=("long", "decimal", "double")), "long", None),
-        (profile(fits=("decimal", "double"), whole_digits=3, scale=2), "decimal(9,2)", None),
-        (profile(fits=("decimal", "double"), whole_digits=9, scale=2), "decimal(18,2)", None),
-        (profile(fits=("decimal", "double"), whole_digits=1, scale=12), "double", None),
+        (profile(fits=("decimal", "double"), whole_digits=3, scales={2: 500}), "decimal(9,2)", None),
+        (profile(fits=("decimal", "double"), whole_digits=9, scales={2: 500}), "decimal(18,2)", None),
+        (profile(fits=("decimal", "double"), whole_digits=1, scales={12: 500}), "double", None),
         (profile(fits=("double",)), "double", None),
         (profile(fits=("date", "date dd/MM/yyyy")), "date", None),
         (profile(fits=("date MM/dd/yyyy",)), "date", "MM/dd/yyyy"),
@@ -57,17 +59,20 @@ def test_a_text_means_missing_only_where_it_keeps_a_column_from_its_type() -> No
 
 
 def test_few_values_are_an_enumeration_only_where_each_stands_there_often() -> None:
-    often, seldom = profile(rows=500, distinct=2, values=("a", "b")), profile(rows=30, distinct=2, values=("a", "b"))
+    often, seldom = (
+        profile(rows=500, distinct=2, common=[("a", 250), ("b", 250)]),
+        profile(rows=30, distinct=2, common=[("a", 15), ("b", 15)]),
+    )
     columns, _ = infer_columns([often, seldom])
     assert [column.values for column in columns] == [("a", "b"), ()]
-    (short,), _ = infer_columns([profile(rows=90, distinct=2, values=("a", "b"))])
+    (short,), _ = infer_columns([profile(rows=90, distinct=2, common=[("a", 45), ("b", 45)])])
     assert short.values == ()
 
 
 def test_whole_numbers_are_not_negative_only_where_many_rows_say_so() -> None:
     whole = ("int", "long")
-    many, one = profile(fits=whole), profile(fits=whole, least=dict.fromkeys(whole, "-1"))
-    columns, _ = infer_columns([many, one, profile(fits=whole, rows=90)])
+    many, some = profile(fits=whole), profile(fits=whole, negative=5)
+    columns, _ = infer_columns([many, some, profile(fits=whole, rows=90)])
     assert [column.not_negative for column in columns] == [True, False, False]
 
 
@@ -81,8 +86,8 @@ def test_names_of_a_file_become_names_of_columns_each_once() -> None:
 def test_a_measurement_or_a_column_with_gaps_is_no_key() -> None:
     columns, _ = infer_columns(
         [
-            profile("price", fits=("decimal",), whole_digits=2, scale=2),
-            profile("gap", missing=1),
+            profile("price", fits=("decimal", "double"), whole_digits=2, scales={2: 500}),
+            profile("gap", missing=5),
             profile("a"),
             profile("b_id"),
         ]

@@ -30,11 +30,15 @@ _NEWLINES = {"auto": "", "\n": "\n", "\r\n": "\r\n", "\r": "\r"}  # record ends 
 
 @dataclass(frozen=True)
 class Record:
-    """The cells of one record (None where a format has a null of its own), its text, what is wrong with its shape."""
+    """The cells of one record (None where a format has a null of its own), its text, what is wrong with its shape.
+
+    `line` is where it begins in the file, from 1; 0 where the format has no lines.
+    """
 
     cells: Sequence[str | None]
     raw: str
     fault: str = ""
+    line: int = 0
 
 
 def read_header(path: Path, plan: Plan, limits: Limits, *, key: str) -> tuple[list[str], int]:
@@ -58,7 +62,12 @@ def read_header(path: Path, plan: Plan, limits: Limits, *, key: str) -> tuple[li
     names = [parts[0] or "" if wanted == 1 else " ".join(filter(None, parts)) for parts in columns]
     if plan.reading.blanks == "trim":
         names = [name.strip(BLANKS) for name in names]
-    return names, sum(record.raw.count("\n") + 1 for record in found)
+    return named_by_place(names), sum(record.raw.count("\n") + 1 for record in found)
+
+
+def named_by_place(names: Sequence[str]) -> list[str]:
+    """Name the columns that a header leaves without a name `column N`, by their places from 1."""
+    return [name or f"column {place}" for place, name in enumerate(names, 1)]
 
 
 def read_names(path: Path, plan: Plan, limits: Limits, *, key: str) -> list[str]:
@@ -81,10 +90,16 @@ def records(path: Path, plan: Plan, limits: Limits, *, key: str, skip_lines: int
         for _ in islice(lines, skip_lines):
             pass
         most = limits.max_rows + reading.header_lines
-        for number, record in enumerate(_split(_RewindableLines(lines, limits.max_field_bytes), reading)):
+        for number, record in enumerate(_split(_RewindableLines(lines, limits.max_field_bytes), reading, skip_lines)):
             if number >= most:
                 raise refuse(f"more than {limits.max_rows} records")
             yield record
+
+
+def split_text(text: str, reading: Reading) -> Iterator[Record]:
+    """Yield the records of a text that is held in memory."""
+    lines = _cut(io.StringIO(text, newline=_NEWLINES.get(reading.record_end, "")), reading.record_end, len(text) + 1)
+    return _split(_RewindableLines(lines, len(text) + 1), reading)
 
 
 def whole_record(text: str, reading: Reading) -> list[str | None] | None:
@@ -163,13 +178,18 @@ def _bounded(lines: Iterator[str], limits: Limits, *, refuse_line: Callable[[str
         yield line
 
 
-def _split(lines: _RewindableLines, reading: Reading) -> Iterator[Record]:
-    """Yield the records of the lines. One that goes wrong costs its first line; reading goes on with the next."""
+def _split(lines: _RewindableLines, reading: Reading, above: int = 0) -> Iterator[Record]:
+    """Yield the records of the lines. One that goes wrong costs its first line; reading goes on with the next.
+
+    `above` lines stand in the file before the first of these.
+    """
     careful = Tokens(lines, reading)
     quick = _quick(lines, reading)
     marks = (f" {reading.quote}", f"{reading.quote} ") if quick and reading.quote else ()
     astray = reading.quote if quick and reading.stray_quotes != "text" else ""
+    line = above + 1
     while True:
+        line += len(lines.taken)
         lines.begin()
         if reading.comment and _skip_comment(lines, reading.comment):
             continue
@@ -185,7 +205,7 @@ def _split(lines: _RewindableLines, reading: Reading) -> Iterator[Record]:
             # Past the first line, what is wrong is that the quote did not close there.
             cells, fault = [], OPEN if several else _explained(error)
         if cells or fault:
-            yield Record(cells, content("".join(lines.taken), reading.record_end), fault)
+            yield Record(cells, content("".join(lines.taken), reading.record_end), fault, line)
 
 
 def _skip_comment(lines: _RewindableLines, comment: str) -> bool:

@@ -13,7 +13,7 @@ from sluice.contract.plan import Plan
 from sluice.errors import DataError
 from sluice.kernel.framing.tokens import BLANKS
 from sluice.kernel.outcome import Limits, SourceFile
-from sluice.kernel.readers.delimited import Record
+from sluice.kernel.readers.delimited import Record, named_by_place
 
 _MEMBERS = 10_000  # files in a workbook; it is a zip
 _HELD = 8  # shared texts may take this part of the memory: as objects they are several times their bytes
@@ -60,6 +60,7 @@ def sheet_records(source: SourceFile, plan: Plan, *, limits: Limits) -> tuple[li
     names = [_text(value) or "" for value in first[:width]]
     if plan.reading.blanks == "trim":
         names = [name.strip(BLANKS) for name in names]
+    names = named_by_place(names)
     moments = {column.source for column in (*plan.columns, *plan.omitted) if column.type == "timestamp"}
     return names, _below(rows, [name in moments for name in names])
 

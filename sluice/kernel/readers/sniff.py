@@ -18,21 +18,23 @@ from sluice.errors import DataError
 from sluice.kernel.framing.text import prepare
 from sluice.kernel.framing.unpack import blocks
 from sluice.kernel.outcome import Limits, SourceFile
-from sluice.kernel.readers.delimited import read_names
+from sluice.kernel.readers.dialect import Dialect, vote
 from sluice.kernel.readers.documents import member_names
 from sluice.kernel.readers.sheets import sheet_records
 
 _PACKED = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".zip")
-_SAMPLE_ROWS = 20_480
-_WINDOWS_ONLY = frozenset(range(0x80, 0xA0)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D}
+_HEAD = 1 << 21  # bytes in which the dialect is looked for
+_TAIL = 1 << 15
+_UNDEFINED = frozenset({0x81, 0x8D, 0x8F, 0x90, 0x9D})  # bytes that are nothing in Windows-1252
 _UTF16_NULS = 0.3  # share of NUL bytes in Western text in UTF-16
 
 
 def sniff(
     connection: duckdb.DuckDBPyConnection, source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits
-) -> tuple[Reading, list[str]]:
-    """Tell how `source` is written and how its columns are named. `plan` names the dataset for messages.
+) -> Dialect:
+    """Tell how `source` is written, how its columns are named, and what a person should know of the choice.
 
+    `plan` names the dataset for messages.
     The encoding is `ascii` where other samples may say which one it is. Raises DataError where nothing fits.
     """
     name = source.key.lower()
@@ -43,14 +45,15 @@ def sniff(
     match form:
         case "csv":
             told, text = _decoded(source, replace(plan, reading=reading), scratch, limits)
-            return _dialect(connection, text, told, source, limits)
+            return vote(*_ends(text), told.reading)
         case "json":
             told, text = _decoded(source, replace(plan, reading=reading), scratch, limits)
-            return told.reading, member_names(text, told, limits, key=source.key)
+            return Dialect(reading=told.reading, names=member_names(text, told, limits, key=source.key))
         case "parquet":
-            return reading, _parquet_names(connection, source, plan)
+            return Dialect(reading=reading, names=_parquet_names(connection, source, plan))
         case "xlsx":
-            return reading, sheet_records(source, replace(plan, reading=reading), limits=limits)[0]
+            found, _ = sheet_records(source, replace(plan, reading=reading), limits=limits)
+            return Dialect(reading=reading, names=found)
         case _:
             assert_never(form)
 
@@ -63,7 +66,7 @@ def _decoded(source: SourceFile, plan: Plan, scratch: Path, limits: Limits) -> t
 
 def _encoding(source: SourceFile, plan: Plan, limits: Limits) -> str:
     """The narrowest of the known encodings that the bytes allow, `ascii` among them."""
-    head, total, nuls, windows, wide = b"", 0, 0, False, False
+    head, total, nuls, undefined, wide = b"", 0, 0, False, False
     decoder, utf8 = codecs.getincrementaldecoder("utf-8")(), True
     for block in blocks(source, plan, limits):
         head = head or block[:4]
@@ -74,38 +77,26 @@ def _encoding(source: SourceFile, plan: Plan, limits: Limits) -> str:
             except UnicodeDecodeError:
                 utf8 = False
         wide = wide or not block.isascii()
-        windows = windows or not _WINDOWS_ONLY.isdisjoint(block)
+        undefined = undefined or not _UNDEFINED.isdisjoint(block)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or nuls > _UTF16_NULS * max(total, 1):
         return "utf-16"
     if utf8:
         return "utf-8" if wide else "ascii"
-    return "windows-1252" if windows else "latin-1"
+    return "latin-1" if undefined else "windows-1252"
 
 
-def _dialect(
-    connection: duckdb.DuckDBPyConnection, path: Path, plan: Plan, source: SourceFile, limits: Limits
-) -> tuple[Reading, list[str]]:
-    query = f"""
-    SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, len(Columns)
-    FROM sniff_csv($path, sample_size = {_SAMPLE_ROWS})"""
-    try:
-        row = connection.execute(query, {"path": str(path)}).fetchone()
-    except duckdb.Error:  # it quotes the text
-        row = None
-    if row is None:
-        raise DataError(
-            "expected delimited text, found no dialect that fits: write the contract by hand",
-            dataset=plan.dataset, rule="file.format", object_key=source.key,
-        )  # fmt: skip
-    delimiter, quote, escape = ("" if part in {"(empty)", "\0"} else part for part in row[:3])
-    quote = quote or '"'
-    reading = replace(
-        plan.reading, delimiter=delimiter or ",", quote=quote, escape=escape or quote, skip_lines=int(row[3]),
-        header=bool(row[4]),
-    )  # fmt: skip
-    if not reading.header:
-        return reading, [f"column_{number}" for number in range(1, int(row[5]) + 1)]
-    return reading, read_names(path, replace(plan, reading=reading), limits, key=source.key)
+def _ends(path: Path) -> tuple[str, str]:
+    """The beginning and the end of a text file, each in whole lines."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _TAIL))
+        tail = file.read()
+    if size > len(head):
+        head = head[: head.rfind(b"\n") + 1] or head
+    if size > len(tail):
+        tail = tail[tail.find(b"\n") + 1 :]
+    return head.decode(errors="replace"), tail.decode(errors="replace")
 
 
 def _parquet_names(connection: duckdb.DuckDBPyConnection, source: SourceFile, plan: Plan) -> list[str]:

@@ -1,0 +1,1 @@
+"""What sample files hold, counted: for drafts of contracts. Judging the counts is `sluice.contract.infer`."""
