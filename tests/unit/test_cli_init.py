@@ -13,12 +13,13 @@ import openpyxl
 import pytest
 import yaml
 from click.testing import Result
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sluice.cli.main import app
 from sluice.contract.compile import compile_plan
+from sluice.contract.infer import exceptions
 from sluice.contract.odcs import parse
 
 ORDERS = "PLZ;Kauf Datum;Betrag €;Status;Mail;Menge\n" + "".join(
@@ -130,13 +131,22 @@ _CELLS = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_NO_SHRINKING = [phase for phase in Phase if phase is not Phase.shrink]  # it takes minutes
+
+
+@settings(
+    max_examples=4,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=_NO_SHRINKING,
+)
 @given(rows=st.lists(st.tuples(_CELLS, _CELLS, _CELLS), min_size=2, max_size=30))
-def test_samples_always_keep_the_contract_drafted_from_them(folder: Path, rows: list[tuple[str, ...]]) -> None:
+def test_whatever_a_draft_rejects_of_its_samples_is_little_and_told(folder: Path, rows: list[tuple[str, ...]]) -> None:
     (folder / "any.csv").write_text("one,two,three\n" + "".join(",".join(row) + "\n" for row in rows))
     made = answer(run("init", "any", "any.csv", "--force", "--json"))
-    assert (made["rows_rejected"], made["refused"]) == (0, [])
-    assert made["rows_read"] >= len([row for row in rows if any(row)])
+    assert made["refused"] == []
+    assert made["rows_rejected"] <= 3 * exceptions(len(rows))
+    assert made["rows_rejected"] == sum(int(told["what"].partition(" ")[0]) for told in made["exceptions"])
 
 
 DOCUMENTS = [
