@@ -6,6 +6,7 @@ version, `load` reads one, `verify` proves one, `compare` tells two apart; `mlfl
 versions to other people's tools and import them only when they are used.
 """
 
+from sluice.frozen import model
 from sluice.frozen.load import load, open_store, read
 
-__all__ = ["load", "open_store", "read"]
+__all__ = ["load", "model", "open_store", "read"]

@@ -80,7 +80,11 @@ class SluiceDatasetSource(DatasetSource):
 
 
 def from_sluice(
-    reference: str, *, targets: str | None = None, name: str | None = None, side: str | None = None
+    reference: str,
+    targets: str | None = None,
+    name: str | None = None,
+    digest: str | None = None,
+    side: str | None = None,
 ) -> PandasDataset:
     """Return a dataset for `mlflow.log_input` from `name@latest`, `name@id` or `sluice://name@id`.
 
@@ -88,6 +92,7 @@ def from_sluice(
         reference: The frozen version.
         targets: The label's column; without it, the one that the set declares.
         name: How the dataset is called in MLflow; without it, the name of the set.
+        digest: At most 36 characters, in place of the first 32 digits of the version's digest.
         side: Only the rows of this side of the split. The digest stays that of the whole version.
     """
     from mlflow.data.pandas_dataset import PandasDataset  # noqa: PLC0415  (numpy and pandas)
@@ -97,7 +102,7 @@ def from_sluice(
     frozen = read(reference)
     return PandasDataset(
         df=load(frozen.uri, side=side), source=SluiceDatasetSource.of(frozen), targets=targets or frozen.label,
-        name=name or frozen.name, digest=frozen.digest[:DIGEST_DIGITS],
+        name=name or frozen.name, digest=digest or frozen.digest[:DIGEST_DIGITS],
     )  # fmt: skip
 
 
