@@ -2,9 +2,9 @@
 
 Each component is a container's program: its source travels to the cluster, so it imports what it needs inside. The
 environment of the task names the lake (SLUICE_LAKE_BUCKET, SLUICE_DATABASE, SLUICE_WORKGROUP) and the credentials.
-"""
 
-from __future__ import annotations
+No `from __future__ import annotations` here: kfp reads the annotations as they stand.
+"""
 
 from importlib.metadata import version
 

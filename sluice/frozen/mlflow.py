@@ -1,117 +1,21 @@
-"""MLflow: a frozen version as a dataset with a source of its own, registered by entry points.
+"""What MLflow knows of frozen versions, for people: which runs and models saw one, and which one a run saw.
 
-`mlflow.data.from_sluice("delays@latest")` makes the dataset; `mlflow.data.get_source(...).load()` gives the identical
-frame back as long as the version exists. Works with mlflow-skinny; making a dataset needs pandas, too.
+The first import lets MLflow load its plugins, `mlflow_plugin.py` among them, before anything here needs them.
 """
 
-from __future__ import annotations
+from collections.abc import Sequence
+from typing import Any
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import mlflow.data
 
-from mlflow.data.dataset_source import DatasetSource
+from sluice.frozen.load import read
+from sluice.frozen.mlflow_plugin import DIGEST_DIGITS, SluiceDatasetSource, from_sluice
 
-from sluice.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from mlflow.data.pandas_dataset import PandasDataset
-
-    from sluice.frozen.model import Frozen
-
-TAG = "sluice.frozen"
-DIGEST_DIGITS = 32  # MLflow takes at most 36 characters; the whole digest is in the source
-
-
-class SluiceDatasetSource(DatasetSource):
-    """Where a dataset came from: a frozen version, by name, id and digest. Resolves `sluice://name@id`."""
-
-    def __init__(self, *, name: str, version: str, digest: str, snapshots: Mapping[str, str]) -> None:
-        self.name, self.version, self.digest, self.snapshots = name, version, digest, dict(snapshots)
-
-    @property
-    def uri(self) -> str:
-        """Return `sluice://name@id`."""
-        return f"sluice://{self.name}@{self.version}"
-
-    @staticmethod
-    def _get_source_type() -> str:
-        return "sluice"
-
-    @staticmethod
-    def _can_resolve(raw_source: Any) -> bool:
-        return isinstance(raw_source, str) and raw_source.startswith("sluice://")
-
-    @classmethod
-    def _resolve(cls, raw_source: Any) -> SluiceDatasetSource:
-        from sluice.frozen.load import read  # noqa: PLC0415  (the SDK)
-
-        return cls.of(read(raw_source))
-
-    @classmethod
-    def of(cls, frozen: Frozen) -> SluiceDatasetSource:
-        """Return the source for a manifest."""
-        snapshots = {pin.table: str(pin.snapshot) for pin in frozen.pins}
-        return cls(name=frozen.name, version=frozen.id, digest=frozen.digest, snapshots=snapshots)
-
-    def to_dict(self) -> dict[Any, Any]:
-        """Return what MLflow stores."""
-        return {
-            "uri": self.uri, "name": self.name, "id": self.version, "digest": self.digest,
-            "snapshots": self.snapshots,
-        }  # fmt: skip
-
-    @classmethod
-    def from_dict(cls, source_dict: dict[Any, Any]) -> SluiceDatasetSource:
-        """Read what `to_dict` returned."""
-        return cls(
-            name=source_dict["name"], version=source_dict["id"], digest=source_dict["digest"],
-            snapshots=source_dict.get("snapshots", {}),
-        )  # fmt: skip
-
-    def load(self, **_: Any) -> pd.DataFrame:
-        """Return the identical frame. Raises DataError where the version is not the one that was logged."""
-        from sluice.frozen.load import load, read  # noqa: PLC0415
-
-        found = read(self.uri)
-        if found.digest != self.digest:
-            raise DataError(f"the digest is not that of the run: {self.digest[:16]}", dataset=self.uri, rule="frozen")
-        return load(self.uri)
-
-
-def from_sluice(
-    reference: str,
-    targets: str | None = None,
-    name: str | None = None,
-    digest: str | None = None,
-    side: str | None = None,
-) -> PandasDataset:
-    """Return a dataset for `mlflow.log_input` from `name@latest`, `name@id` or `sluice://name@id`.
-
-    Args:
-        reference: The frozen version.
-        targets: The label's column; without it, the one that the set declares.
-        name: How the dataset is called in MLflow; without it, the name of the set.
-        digest: At most 36 characters, in place of the first 32 digits of the version's digest.
-        side: Only the rows of this side of the split. The digest stays that of the whole version.
-    """
-    from mlflow.data.pandas_dataset import PandasDataset  # noqa: PLC0415  (numpy and pandas)
-
-    from sluice.frozen.load import load, read  # noqa: PLC0415
-
-    frozen = read(reference)
-    return PandasDataset(
-        df=load(frozen.uri, side=side), source=SluiceDatasetSource.of(frozen), targets=targets or frozen.label,
-        name=name or frozen.name, digest=digest or frozen.digest[:DIGEST_DIGITS],
-    )  # fmt: skip
+__all__ = ["SluiceDatasetSource", "from_sluice", "models_of", "runs_of", "signature_problems", "versions_of"]
 
 
 def runs_of(reference: str, *, experiment_ids: Sequence[str] | None = None) -> Sequence[Any]:
     """List the MLflow runs that logged a frozen version as input, newest first."""
-    import mlflow  # noqa: PLC0415
-
-    from sluice.frozen.load import read  # noqa: PLC0415
-
     frozen = read(reference)
     ids = experiment_ids or [experiment.experiment_id for experiment in mlflow.search_experiments()]
     found: Sequence[Any] = mlflow.search_runs(
@@ -124,10 +28,6 @@ def runs_of(reference: str, *, experiment_ids: Sequence[str] | None = None) -> S
 
 def models_of(reference: str, *, experiment_ids: Sequence[str] | None = None) -> Sequence[Any]:
     """List the logged models with a metric that was computed on a frozen version."""
-    import mlflow  # noqa: PLC0415
-
-    from sluice.frozen.load import read  # noqa: PLC0415
-
     frozen = read(reference)
     ids = experiment_ids or [experiment.experiment_id for experiment in mlflow.search_experiments()]
     datasets = [{"dataset_name": frozen.name, "dataset_digest": frozen.digest[:DIGEST_DIGITS]}]
@@ -145,8 +45,6 @@ def models_of(reference: str, *, experiment_ids: Sequence[str] | None = None) ->
 
 def versions_of(run_id: str) -> Sequence[str]:
     """List the frozen versions (`sluice://name@id`) that an MLflow run logged as inputs."""
-    import mlflow  # noqa: PLC0415
-
     inputs = mlflow.get_run(run_id).inputs
     found = [mlflow.data.get_source(one) for one in (inputs.dataset_inputs if inputs else [])
              if one.dataset.source_type == "sluice"]  # fmt: skip
@@ -155,10 +53,6 @@ def versions_of(run_id: str) -> Sequence[str]:
 
 def signature_problems(reference: str, model_uri: str) -> Sequence[str]:
     """Compare a model's input signature with a frozen version: columns that are missing there, in words."""
-    import mlflow  # noqa: PLC0415
-
-    from sluice.frozen.load import read  # noqa: PLC0415
-
     columns = {column.name for column in read(reference).columns}
     signature = mlflow.models.get_model_info(model_uri).signature
     if signature is None or signature.inputs is None:

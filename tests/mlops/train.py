@@ -1,9 +1,9 @@
 """What a team would write: a Kubeflow pipeline that trains on a frozen version, logged to MLflow. Run by the tests.
 
 `python train.py NAME@ID WORKDIR` prints one JSON object. It runs the pipeline in processes on this machine.
-"""
 
-from __future__ import annotations
+No `from __future__ import annotations` here: kfp reads the annotations as they stand.
+"""
 
 import json
 import os
