@@ -15,7 +15,7 @@ NPM = PATH="$(NODE):$$PATH" node "$(NODE)/../lib/node_modules/npm/bin/npm-cli.js
 CDK = PATH="$(NODE):$$PATH" tools/cdk/node_modules/.bin/cdk
 CLI := tools/cdk/node_modules/.installed
 # Tools whose own dependencies do not go with ours have a virtual environment each.
-TOOLS := tools/checkov/.venv/.installed tools/ministack/.venv/.installed
+TOOLS := tools/checkov/.venv/.installed tools/ministack/.venv/.installed tools/mlops/.venv/.installed
 
 .PHONY: help setup tools demo test simulate prove bench check audit format lock synth package bootstrap diff deploy clean
 
@@ -43,6 +43,7 @@ tools: $(TOOLS) $(CLI) ## what has an environment of its own: checkov, ministack
 tools/%/.venv/.installed: tools/%/requirements.lock $(STAMP)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python tools/$*/.venv
 	@$(BIN)/uv pip sync --quiet --python tools/$*/.venv/bin/python --require-hashes tools/$*/requirements.lock
+	@[ $* != mlops ] || $(BIN)/uv pip install --quiet --python tools/$*/.venv/bin/python --no-deps --editable .
 	@touch $@
 
 # A tool of the tests, in a process of its own (tools/evaluator/README.md). Without it everything else still works.
@@ -114,7 +115,7 @@ lock: setup ## resolve the dependencies again (hashes, no index addresses)
 	@$(RESOLVE) --python-version 3.11 $(EXTRAS) --output-file requirements.lock pyproject.toml
 	@$(RESOLVE) --python-version 3.11 --extra spark --group bench --output-file benchmarks/requirements.lock pyproject.toml
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(RESOLVE) --output-file bootstrap.lock -
-	@for tool in checkov ministack; do $(RESOLVE) --python-version 3.11 \
+	@for tool in checkov ministack mlops; do $(RESOLVE) --python-version 3.11 \
 		--output-file tools/$$tool/requirements.lock tools/$$tool/requirements.in; done
 	@$(NPM) install --silent --package-lock-only --prefix tools/cdk
 
