@@ -13,9 +13,10 @@ import typer
 
 from sluice.cli.exits import CommandError, answering
 from sluice.cli.query import records, select
-from sluice.cli.repair import RepairedFile, Version, closed, identity, write_repairable
+from sluice.cli.repair import RepairedFile, Version, Written, closed, write_repairable
 from sluice.cli.screen import AsJson, emit, say, show, table, working
 from sluice.cli.target import Target
+from sluice.contract.repairs import identity
 from sluice.locations import rejects_table
 
 _GROUPS = (
@@ -27,7 +28,7 @@ _SAMPLES = (
     "WHERE ordinal = 1{} ORDER BY object, row_number LIMIT {}"
 )
 _RULES = (
-    'SELECT object, version, row_number, "column", rule, reason, value FROM {} '
+    'SELECT object, version, object_order, row_number, "column", rule, reason, value FROM {} '
     "WHERE row_number IS NOT NULL ORDER BY object, row_number, ordinal"
 )
 
@@ -50,7 +51,7 @@ def rejects(
         with working(f"Athena reads {table_name}") as progress:
             shut = closed(target, dataset)
             everything = records(select(target, _GROUPS.format(table_name)))
-            groups = [group for group in everything if identity(_version(group)) not in shut]
+            groups = [group for group in everything if identity(*_version(group)) not in shut]
             left_out = {_version(group) for group in everything} - {_version(group) for group in groups}
             statement = _SAMPLES.format(table_name, "".join(map(_without, sorted(left_out))), samples)
             sample = records(select(target, statement)) if samples and groups else []
@@ -59,25 +60,26 @@ def rejects(
             for rule in rules:
                 if _version(rule) not in left_out:
                     broken[_version(rule)].append(rule)
-            files = []
+            written = Written(files=(), arrived=0)
             if repair:
-                files = [*write_repairable(target, _plan(project, dataset), broken, repair, progress=progress)]
+                written = write_repairable(target, _plan(project, dataset), broken, repair, progress=progress)
+            files = written.files
         shown = [{name: value for name, value in group.items() if name != "version"} for group in groups]
         repaired = sum(int(str(group["rows"])) for group in everything if _version(group) in left_out)
         if as_json:
             made = [{"file": str(file.path), "object": file.object, "records": file.records} for file in files]
-            emit(
-                {
-                    "ok": True,
-                    "dataset": dataset,
-                    "groups": shown,
-                    "samples": sample,
-                    "repaired": repaired,
-                    "files": made,
-                }
-            )
+            found = {
+                "groups": shown,
+                "samples": sample,
+                "repaired": repaired,
+                "arrived": written.arrived,
+                "files": made,
+            }
+            emit({"ok": True, "dataset": dataset, **found})
             return
         _tell(dataset, shown, sample, repaired)
+        if written.arrived:
+            say(f"{written.arrived:,} are written to no file: newer rows of their keys have arrived since.")
         _tell_files(dataset, files)
 
 

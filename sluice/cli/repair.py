@@ -1,30 +1,31 @@
 """Fix and replay: rejected records as files that can be repaired, and which rejects such files have closed.
 
-A repaired file is an object like any other and goes the normal way: `repaired-<identity>` in the dataset's folder,
-where the identity is that of the object version whose rejects it holds. Once it is loaded, the rejects of that version
-are closed: whoever repaired it gave up the records that it leaves out, and a record that is still wrong is a reject of
-the repaired file. Only keys and the ledger say so: the rejects table stays a function of the raw zone.
+A repaired file is an object like any other and goes the normal way: its name in the dataset's folder says whose rejects
+it holds and how old they are (`sluice.contract.repairs`), so that it takes the place of the object version that they
+come from. Once it is loaded, the rejects of that version are closed: whoever repaired it gave up the records that it
+leaves out, and a record that is still wrong is a reject of the repaired file. Only keys and the ledger say so: the
+rejects table stays a function of the raw zone.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluice.cli.arrived import arrived_since, left_over
 from sluice.cli.exits import CommandError
 from sluice.cli.target import Target
 from sluice.contract.filetypes import file_type
+from sluice.contract.repairs import PREFIXES, name_of, repaired_identity
 
 if TYPE_CHECKING:
     from sluice.contract.plan import Plan
 
 Version = tuple[str, str]  # key and version id of an object
-_NAMES = ("repaired", "mended")  # how the names of repaired files begin, the present word first; 0.1.0 said mended
 _WHY = ("row_number", "column", "rule", "reason", "value")
 
 
@@ -38,9 +39,12 @@ class RepairedFile:
     records: int
 
 
-def identity(version: Version) -> str:
-    """Name an object version in a file's name. 16 hex digits."""
-    return hashlib.sha256("\n".join(version).encode()).hexdigest()[:16]
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """Files to be repaired, and how many records are in none because their keys have arrived since."""
+
+    files: tuple[RepairedFile, ...]
+    arrived: int
 
 
 def closed(target: Target, dataset: str) -> frozenset[str]:
@@ -49,12 +53,13 @@ def closed(target: Target, dataset: str) -> frozenset[str]:
 
     ledger, listing = target.ledger(), target.client("s3").get_paginator("list_object_versions")
     found = set()
-    for prefix in (f"{dataset}/{word}-" for word in _NAMES):
-        for page in listing.paginate(Bucket=target.raw_bucket, Prefix=prefix):
+    for prefix in PREFIXES:
+        for page in listing.paginate(Bucket=target.raw_bucket, Prefix=f"{dataset}/{prefix}"):
             for item in page.get("Versions", []):
                 load = ledger.find(dataset, load_id(target.raw_bucket, item["Key"], item["VersionId"]))
-                if item["IsLatest"] and load is not None and load.state == "DONE":
-                    found.add(item["Key"].removeprefix(prefix).partition(".")[0])
+                repaired = repaired_identity(item["Key"])
+                if item["IsLatest"] and load is not None and load.state == "DONE" and repaired is not None:
+                    found.add(repaired)
     return frozenset(found)
 
 
@@ -65,26 +70,38 @@ def write_repairable(
     folder: Path,
     *,
     progress: Callable[[str], None],
-) -> Sequence[RepairedFile]:
+) -> Written:
     """Write for each object version the records that are rejected, and beside them why. `broken` lists broken rules.
 
-    Raises CommandError where a file is there already: it may be half repaired.
+    Records whose keys have arrived since are left out (`arrived`). Raises CommandError where a file is there already:
+    it may be half repaired.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
+    files, left_out = [], 0
     for number, (version, rules) in enumerate(broken.items(), 1):
         progress(f"Writing: object {number} of {len(broken)}")
-        path = folder / f"{_NAMES[0]}-{identity(version)}{file_type(plan.reading.format).suffixes[0]}"
+        key, version_id = version
+        order, suffix = str(rules[0]["object_order"]), file_type(plan.reading.format).suffixes[0]
+        path = folder / name_of(key=key, version_id=version_id, order=order, suffix=suffix)
         if path.exists():
             raise CommandError(f"{path} is there already.", how="Put it or remove it first; it may be half repaired.")
         rows = sorted({int(rule["row_number"]) for rule in rules})
         records = _write(target, plan, version, rows, path)
+        with tempfile.TemporaryDirectory(prefix="sluice-repair-") as scratch:
+            arrived = arrived_since(target, plan, path, rows, order=order, scratch=Path(scratch))
+        if arrived:
+            left_out += len(arrived)
+            path.unlink()
+            needed = [row for row in rows if row not in arrived]
+            if not needed:
+                continue
+            records = _write(target, plan, version, needed, path)
         with path.with_suffix(".why.txt").open("w", encoding="utf-8", newline="") as why:
             writer = csv.DictWriter(why, _WHY, extrasaction="ignore", delimiter="\t")
             writer.writeheader()
-            writer.writerows(rules)
+            writer.writerows(left_over(rules, arrived))
         files.append(RepairedFile(path=path, object=version[0], version=version[1], records=records))
-    return files
+    return Written(files=tuple(files), arrived=left_out)
 
 
 def _write(target: Target, plan: Plan, version: Version, rows: Sequence[int], path: Path) -> int:

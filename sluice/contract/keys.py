@@ -13,6 +13,7 @@ from collections.abc import Collection
 from functools import lru_cache
 
 from sluice.contract.plan import Plan
+from sluice.contract.repairs import place_of
 
 # Names that stand for no data wherever they are, and how such names end.
 _NAMES = frozenset(
@@ -37,7 +38,7 @@ def passed_over(plan: Plan, key: str, *, size: int | None = None) -> str | None:
         return "a folder's placeholder"
     if any(_matches(pattern, path) for pattern in plan.exclude):
         return "the contract excludes it"
-    if plan.include and not any(_matches(pattern, path) for pattern in plan.include):
+    if plan.include and place_of(key) is None and not any(_matches(pattern, path) for pattern in plan.include):
         return "the contract does not include it"
     if (hidden := _hidden(path)) and not any(_spells_out(pattern, path, hidden[1]) for pattern in plan.include):
         return hidden[0]

@@ -27,7 +27,7 @@ PROVENANCE: tuple[tuple[str, str], ...] = (
     ("_sluice_load", "string"),  # load_id
     ("_sluice_object", "string"),  # object key
     ("_sluice_version", "string"),  # object version id
-    ("_sluice_order", "string"),  # sorts by age: last-modified time, key, ordinal within that second
+    ("_sluice_order", "string"),  # sorts by age: last-modified time, key, ordinal within that second (`repairs`)
     ("_sluice_row", "long"),  # 1-based record number in the object, header not counted
     ("_sluice_contract", "string"),  # contract version
     ("_sluice_run", "string"),  # run id

@@ -13,6 +13,8 @@ from itertools import groupby
 from os.path import commonprefix
 from typing import TYPE_CHECKING
 
+from sluice.contract.repairs import order_of
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -117,9 +119,15 @@ def history(key: str, newest_first: Sequence[tuple[datetime, str, int, bool]]) -
     """
     versions: list[Version] = []
     for modified, same_time in groupby(reversed(newest_first), key=lambda entry: entry[0]):
-        stamp = modified.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+        stamp = modified.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         versions += [
-            Version(key=key, version_id=version, size=size, order=f"{stamp}Z/{key}/{at:06d}", is_marker=is_marker)
+            Version(
+                key=key,
+                version_id=version,
+                size=size,
+                order=order_of(key, stamp=stamp, ordinal=at),
+                is_marker=is_marker,
+            )
             for at, (_, version, size, is_marker) in enumerate(same_time)
         ]
     return KeyHistory(key=key, versions=tuple(versions))

@@ -12,6 +12,7 @@ from itertools import islice
 from statistics import median
 
 from sluice import metrics
+from sluice.contract.repairs import time_of
 from sluice.ledger.model import Run, Settlement
 from sluice.metrics import Metric
 from sluice.prices import total
@@ -21,7 +22,6 @@ from sluice.stages.manifest import Claim, GroupResult, Publication
 
 HISTORY = 20  # runs that the volume is compared with
 _ENOUGH = 5  # fewer say nothing
-_SECONDS_OF_ORDER = len("2026-11-01T12:00:00.000000Z")
 TABLES = 2  # curated and rejects: a publication without a conflict takes one attempt for each
 
 
@@ -76,7 +76,7 @@ def lag_seconds(claim: Claim | None, settlements: Sequence[Settlement], now: dat
     """Seconds from the time of the oldest object that is in the table now to its publication."""
     orders = {load.load_id: load.order for load in claim.loads} if claim is not None else {}
     done = [orders.get(item.load.load_id, "") for item in settlements if item.load.state == "DONE"]
-    times = [datetime.fromisoformat(order[:_SECONDS_OF_ORDER]) for order in done if order]
+    times = [datetime.fromisoformat(time_of(order)) for order in done if order]
     return max((now - min(times)).total_seconds(), 0.0) if times else None
 
 

@@ -128,6 +128,13 @@ def _without_replace_order() -> list[Any]:
     return [mock.patch("sluice.lake.edits.replace", last_wins)]
 
 
+def _without_places() -> list[Any]:
+    def by_arrival(key: str, *, stamp: str, ordinal: int) -> str:
+        return f"{stamp}/{key}/{ordinal:06d}"
+
+    return [mock.patch("sluice.lake.versions.order_of", by_arrival)]
+
+
 def _without_batch_failures() -> list[Any]:
     ingest = world.ingest
 
@@ -290,6 +297,17 @@ GUARDS: Mapping[str, Guard] = {
             ],
         ),
         take_away=_without_replace_order,
+    ),
+    "repair place": Guard(
+        protects="a file of repaired records takes the place of what it repairs",
+        told="a record is rejected, a newer row of its key arrives, and then the rejected record is repaired",
+        story=_story(
+            Step(0.0, "put", ("a.csv", b"id,day,amount\n1,2024-01-10,x\n")),
+            Step(1000.0, "put", ("b.csv", b"id,day,amount\n1,2024-01-10,9\n")),
+            Step(2000.0, "mend", (0,)),
+            mode="arrival",
+        ),
+        take_away=_without_places,
     ),
     "forgotten run": Guard(
         protects="where there is no record of the run whose fence the tables show, no key is taken for fresh",

@@ -111,7 +111,7 @@ class Watch:
         latest: dict[int, Any] = {}
         for row in sorted([*was, *new], key=lambda row: (versions[row[0], row[1]].age, row[2])):
             known = latest.get(row[3][0])
-            if known is None or model._newer(row[3], known[3]):
+            if known is None or model.newer(row[3], known[3], mode):
                 latest[row[3][0]] = row
         return list(latest.values())
 

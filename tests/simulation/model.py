@@ -6,11 +6,13 @@ Shares no code with Sluice. It knows the small files of the simulation (`id,day,
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+MERGING = ("merge", "arrival")  # of each key the latest row; in `arrival` no column says which that is
 Cells = tuple[int, date | None, int | None, str | None]
 Row = tuple[str, str, int, Cells]  # key, version, record, cells
 Reject = tuple[str, str, int | None, str | None, str]  # key, version, record, column, rule
@@ -22,8 +24,11 @@ class Version:
 
     key: str
     version: str
-    age: tuple[int, str, int]  # second, key, place among the key's versions
+    age: tuple[
+        Any, ...
+    ]  # second, key, place among the key's versions; of a repaired file those of what it repairs first
     body: bytes | None
+    at: int = 0  # second in which it arrived
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,9 @@ def read(body: bytes, *, contract: str, mode: str) -> Content:
     kept: dict[int, tuple[int, Cells]] = {}
     for row in rows:
         other = kept.get(row[1][0])
-        if other is None or (mode == "merge" and _newer(row[1], other[1])):
+        if other is None or (mode in MERGING and newer(row[1], other[1], mode)):
             kept[row[1][0]] = row
-    if mode != "merge":
+    if mode not in MERGING:
         rejects += [(row[0], "id", "primaryKey") for row in rows if kept[row[1][0]] != row]
     return Content(tuple(kept.values()), tuple(rejects), read=len(lines) - 1)
 
@@ -87,7 +92,7 @@ def tables(
     for version in by_age:
         if version.body is not None or on_delete == "retract":
             newest[version.key] = version
-    shown = {"append": list(newest.values()), "replace": by_age_of(newest)[-1:], "merge": by_age}[mode]
+    shown = {"append": list(newest.values()), "replace": by_age_of(newest)[-1:]}.get(mode, by_age)
     rows: list[Row] = []
     rejects: list[Reject] = []
     latest: dict[int, Row] = {}
@@ -97,9 +102,14 @@ def tables(
         for record, cells in content.rows:
             row = (version.key, version.version, record, cells)
             rows.append(row)
-            if cells[0] not in latest or _newer(cells, latest[cells[0]][3]):
+            if cells[0] not in latest or newer(cells, latest[cells[0]][3], mode):
                 latest[cells[0]] = row
-    return (list(latest.values()) if mode == "merge" else rows), rejects
+    return (list(latest.values()) if mode in MERGING else rows), rejects
+
+
+def sign(key: str) -> str:
+    """Return what two repaired files of one second are ordered by."""
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def hidden(key: str) -> bool:
@@ -112,8 +122,10 @@ def by_age_of(newest: dict[str, Version]) -> list[Version]:
     return sorted(newest.values(), key=lambda version: version.age)
 
 
-def _newer(cells: Cells, than: Cells) -> bool:
-    """In `merge` the larger amount stays, none being the smallest; among equals the later delivery."""
+def newer(cells: Cells, than: Cells, mode: str) -> bool:
+    """In `merge` the larger amount stays, none being the smallest; else, and in `arrival`, the later delivery."""
+    if mode == "arrival":
+        return True
     return (cells[2] is not None, cells[2] or 0) >= (than[2] is not None, than[2] or 0)
 
 

@@ -21,6 +21,8 @@ _NAMES = ("a.csv", "b.csv", "c.csv", "sub/d.csv")
 _STAGES = ("ingest", "claim", "transform", "publish", "publish", "settle")
 _TICK = 3600.0  # between two visits of the reconciler
 _AGE = 50_000.0  # seconds after which nothing is young any more
+_BY_ARRIVAL = 0.5  # of the merges: in these the order of the objects decides
+_MENDED = 0.3  # of the stories: in these people repair rejected records
 _MARKED = 0.15  # of the stories: in these there are keys that are no data
 _RESTORED = 0.1  # of the stories: in these the ledger is restored from a backup
 _PATIENCE = 30  # visits until a world must be at rest
@@ -99,6 +101,7 @@ def write(seed: int) -> Scenario:
             stage, at = rng.choice(_STAGES), rng.randrange(8 if mutating else 25)
         faults.append(Fault(at, kind, when, mutating, stage))  # type: ignore[arg-type]
     steps = _with_markers(random.Random(f"markers {seed}"), steps)
+    mode, steps = _with_mends(random.Random(f"mends {seed}"), mode, steps)
     if rng.random() < _RESTORED:
         steps = _with_restore(rng, steps)
     return Scenario(
@@ -265,6 +268,19 @@ def _step(rng: random.Random, clock: float, mode: str) -> Step:
         "replay": (rng.randrange(8),),
     }
     return Step(clock, what, arguments.get(what, ()), tuple(options))
+
+
+def _with_mends(rng: random.Random, mode: str, steps: list[Step]) -> tuple[str, list[Step]]:
+    """Let half of the merges have no column that says what is latest, and people repair what was rejected."""
+    if mode == "merge" and rng.random() < _BY_ARRIVAL:
+        mode = "arrival"
+    if rng.random() > _MENDED:
+        return mode, steps
+    more = [
+        Step(rng.choice(steps).at + rng.choice((0.2, 30.0, 900.0)), "mend", (rng.randrange(8),))
+        for _ in range(rng.randint(1, 3))
+    ]
+    return mode, sorted([*steps, *more], key=lambda step: step.at)
 
 
 def _with_markers(rng: random.Random, steps: list[Step]) -> list[Step]:

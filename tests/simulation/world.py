@@ -22,11 +22,13 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.stepfunctions.models import stepfunctions_backends
 
 from sluice.contract.plan import Column, PartitionField, Plan, Reading
+from sluice.contract.repairs import name_of
 from sluice.distributed.transform import PartSizes as Cuts
 from sluice.distributed.transform import transform as transform_distributed
 from sluice.kernel.outcome import Limits
 from sluice.lake.compaction import FileSizes
 from sluice.lake.tables import ensure
+from sluice.lake.versions import list_key
 from sluice.ledger.model import Load
 from sluice.stages.claim import claim
 from sluice.stages.environment import StageSettings
@@ -115,7 +117,8 @@ class World:
         self.scheduler = Scheduler(random.Random(self.seed + 1), stickiness=self.stickiness)
         self.gate = Gate(self.scheduler, self.faults)
         aws().reset(self.gate, self.seed)
-        self.plan = replace(V1, mode=self.mode, on_delete=self.on_delete)
+        table_mode = "merge" if self.mode in model.MERGING else self.mode
+        self.plan = replace(V1, mode=table_mode, on_delete=self.on_delete)
         if self.mode == "merge":
             self.plan = replace(self.plan, sequence_by="amount")
         self.at = services()
@@ -151,10 +154,11 @@ class World:
 
     # ---- what people do
 
-    def put(self, name: str, body: bytes, *, tell: bool = True, hold: bool = False, delay: float = 0.0) -> None:
+    def put(self, name: str, body: bytes, *, tell: bool = True, hold: bool = False, delay: float = 0.0,
+            place: tuple[Any, ...] = ()) -> None:  # fmt: skip
         """Upload an object. `tell`: S3's event arrives after `delay`; `hold`: it waits for the next one's batch."""
         version = self.s3.put_object(Bucket=RAW, Key=f"{DATASET}/{name}", Body=body)["VersionId"]
-        self._happened(name, version, body, "Object Created", {}, tell=tell, hold=hold, delay=delay)
+        self._happened(name, version, body, "Object Created", {}, tell=tell, hold=hold, delay=delay, place=place)
 
     def delete(self, name: str, *, tell: bool = True, hold: bool = False, delay: float = 0.0) -> None:
         """Hide an object behind a delete marker."""
@@ -163,6 +167,17 @@ class World:
         version = self.s3.delete_object(Bucket=RAW, Key=f"{DATASET}/{name}")["VersionId"]
         more = {"deletion-type": "Delete Marker Created"}
         self._happened(name, version, None, "Object Deleted", more, tell=tell, hold=hold, delay=delay)
+
+    def mend(self, at: int, *, tell: bool = True) -> None:
+        """Somebody repairs the rejected records of a version, and uploads them as the command names such a file."""
+        broken = [(one, lines) for one in self.delivered if (lines := _repaired(one.body))]
+        if not broken:
+            return
+        version, lines = broken[at % len(broken)]
+        found = list_key(self.s3, bucket=RAW, key=version.key).find(version.version)
+        assert found is not None
+        name = name_of(key=version.key, version_id=version.version, order=found.order, suffix=".csv")
+        self.put(name, lines, tell=tell, place=version.age[:3])
 
     def erase(self, name: str, which: int, *, tell: bool = True) -> None:
         """Delete a version for good: -1 the newest, 0 the oldest."""
@@ -425,12 +440,13 @@ class World:
 
     def _happened(
         self, name: str, version: str, body: bytes | None, kind: str, more: dict[str, str],
-        *, tell: bool, hold: bool, delay: float,
+        *, tell: bool, hold: bool, delay: float, place: tuple[Any, ...] = (),
     ) -> None:  # fmt: skip
         key = f"{DATASET}/{name}"
         second = int(self.scheduler.clock)
-        place = sum(known.key == key and known.age[0] == second for known in self.delivered)
-        self.delivered.append(model.Version(key, version, (second, key, place), body))
+        ordinal = sum(known.key == key and known.at == second for known in self.delivered)
+        age = (*place, second, model.sign(key), ordinal) if place else (second, key, ordinal)
+        self.delivered.append(model.Version(key, version, age, body, at=second))
         self.ever.append(self.delivered[-1])
         if tell:
             event = self._event(key, version, len(body or b""), kind, more)
@@ -446,6 +462,21 @@ class World:
         item = {"key": key, "version-id": version, "size": size, "sequencer": "00"}
         detail = {"bucket": {"name": RAW}, "object": item, **more}
         return json.dumps({"detail-type": kind, "source": "aws.s3", "account": DEFAULT_ACCOUNT_ID, "detail": detail})
+
+
+def _repaired(body: bytes | None) -> bytes:
+    """Write the records of an object that were rejected, with what is wrong in them put right; nothing without any."""
+    if body is None:
+        return b""
+    found = model.read(body, contract=V2.version, mode="merge")
+    records = {record for record, _, _ in found.rejects if record is not None}
+    lines = body.decode().splitlines() if records else []
+    fixed = [
+        ",".join([cells[0] if cells[0].isdigit() else "7", "2024-01-10", "4"])
+        for at, line in enumerate(lines)
+        if at in records and (cells := line.split(","))
+    ]
+    return ("id,day,amount\n" + "".join(f"{line}\n" for line in fixed)).encode() if fixed else b""
 
 
 def _items(table: str) -> Any:

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from sluice.cli.exits import CommandError
-from sluice.cli.repair import closed, identity, write_repairable
+from sluice.cli.repair import closed, write_repairable
+from sluice.contract.repairs import identity
 from sluice.ledger.model import load_id
 from tests.unit.test_kernel_excerpt import PLAN
 
-REJECTED = identity(("orders/a.csv", "v1"))
-KEY = f"orders/repaired-{REJECTED}.csv"
+REJECTED = identity("orders/a.csv", "v1")
+KEY = f"orders/repaired-{REJECTED}-20261101T120000000000Z-000000-a.csv.csv"
 
 
 @dataclass
@@ -75,9 +76,14 @@ class Bucket:
 
 
 def test_the_records_of_the_version_that_was_rejected_are_written_and_never_over_repaired_ones(tmp_path: Path) -> None:
-    broken = {("orders/a.csv", "v1"): [{"row_number": 1, "column": "id", "rule": "type", "reason": "", "value": "x"}]}
+    broken = {
+        ("orders/a.csv", "v1"): [
+            {"row_number": 1, "object_order": "2026-11-01T12:00:00.000000Z/orders/a.csv/000000", "column": "id"}
+        ]
+    }
     bucket: Any = Bucket()
-    (made,) = write_repairable(bucket, PLAN, broken, tmp_path, progress=print)
+    (made,) = write_repairable(bucket, PLAN, broken, tmp_path, progress=print).files
+    assert made.path.name == f"repaired-{REJECTED}-20261101T120000000000Z-000000-a.csv.csv"
     assert made.path.read_text() == "id,text\nx,old\n"
     with pytest.raises(CommandError, match="is there already"):
         write_repairable(bucket, PLAN, broken, tmp_path, progress=print)
