@@ -224,15 +224,11 @@ def _sniffed(
     """How the samples are written, which must be one way, the columns of all of them, and what was guessed."""
     from sluice.contract.plan import Plan  # noqa: PLC0415
     from sluice.kernel.readers.sniff import sniff  # noqa: PLC0415
-    from sluice.kernel.session import session  # noqa: PLC0415
 
     plan = Plan(dataset=dataset, version="draft", mode="append")
-    directories = [source.path.parent for source in sources]
-    with session(limits=limits, scratch=folder, directories=directories) as connection:
-        found = [
-            sniff(connection, source, plan, scratch=folder / f"sniff-{number}", limits=limits)
-            for number, source in enumerate(sources)
-        ]
+    found = [
+        sniff(source, plan, scratch=folder / f"sniff-{number}", limits=limits) for number, source in enumerate(sources)
+    ]
     reading, findings = found[0].reading, list(found[0].findings)
     for source, other in zip(sources, found, strict=True):
         if replace(other.reading, encoding="", blanks="keep", skip_footer=0) != replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.contract.casts import local_time
+from sluice.contract.casts import local_time, strict_cast
 from sluice.contract.formats import formatted_cast
 from sluice.contract.model import Property
 from sluice.contract.spelling import spelled_cast
@@ -25,6 +25,11 @@ def cell_cast(item: Property, cell: str, kind: str) -> tuple[str, str]:
         raise item.source.error(
             f"property {item.name}: format {form!r}: {error}", "write a Java date format, such as yyyy-MM-dd HH:mm:ss"
         ) from error
+
+
+def value_cast(item: Property, cell: str, kind: str) -> str:
+    """The cast of a cell that the file holds as a value of some type: no format and no spelling of texts is its own."""
+    return strict_cast(cell, kind, zone=_zone(item, kind))[0]
 
 
 def _zone(item: Property, kind: str) -> str | None:

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 
-from sluice.contract.cells import cell_cast
+from sluice.contract.cells import cell_cast, value_cast
 from sluice.contract.derive import derived_expression
 from sluice.contract.filetypes import file_type
 from sluice.contract.judging import object_checks, uniques
@@ -174,7 +174,7 @@ def _column(
         raise item.source.error(
             f"property {item.name}: a spelling has no effect on files of format {dataset.reading.format}", "remove it"
         )
-    explain = ""
+    explain = typed = ""
     if item.derived is not None:
         sources = frozenset(other.name for other in dataset.properties if other.derived is None)
         expression, expected = derived_expression(item, kind, sources), kind
@@ -187,11 +187,13 @@ def _column(
             expected = f"{item.logical_type} in JSON"
         else:
             expression, expected = cell_cast(item, cells[source], kind)
+            typed = value_cast(item, cells[source], kind)
     return Column(
         name=item.name,
         source=source,
         type=kind,
         cast=expression,
+        typed_cast=typed if typed != expression else "",
         required=item.required or item in key,
         expected=expected,
         explain=explain,

@@ -97,6 +97,7 @@ class Column:
     source: str | None  # header name in the object, or EXTRA; None for derived columns
     type: str
     cast: str
+    typed_cast: str = ""  # for a cell that a file with types holds as a value, which has no spelling; "" is `cast`
     required: bool = False
     explain: str = ""  # DuckDB expression over CELL: what is wrong with a text that `cast` refuses; "" says `expected`
     protect: Protect = ""  # what is stored in place of the value; its cells are shown nowhere

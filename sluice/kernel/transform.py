@@ -96,9 +96,7 @@ def examine(
     pass the object's header as `names` and the number of records before it as `first_row`. `seen` as in `attempts`.
     """
     limits = replace(limits, threads=1)  # it is one statement, whatever there are of them
-    for attempt in attempts(
-        connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names, seen=seen
-    ):
+    for attempt in attempts(source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names, seen=seen):
         sql, parameters = examined(
             attempt.records, plan, source, run_id=run_id, with_text=literal(needs_texts(plan)), salt=salt
         )
@@ -174,7 +172,7 @@ class _Task:
         )
 
     def _pass_through(self, source: SourceFile, scratch: Path, out: Path) -> Outcome:
-        for attempt in attempts(self.connection, source, self.plan, scratch=scratch, limits=self.limits):
+        for attempt in attempts(source, self.plan, scratch=scratch, limits=self.limits):
             try:
                 outcome = self._write_ahead(attempt, source, out)
             except duckdb.InvalidInputException:  # as in `examine`

@@ -67,7 +67,7 @@ def compare(chance: random.Random, folder: Path, connection: duckdb.DuckDBPyConn
     things = three(reading)
     seen["files"] += 1
     given = []
-    for attempt in attempts(connection, source(path), things, scratch=folder / "scratch", limits=LIMITS, names=None):
+    for attempt in attempts(source(path), things, scratch=folder / "scratch", limits=LIMITS, names=None):
         rows = read(connection, attempt)
         if rows is not None and not attempt.accounts_for(connection, len(rows)):
             rows = None

@@ -6,14 +6,19 @@ definitions, never from what Sluice says.
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
+import struct
 import zipfile
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -178,3 +183,91 @@ def zipped(**members: bytes) -> bytes:
 def test_what_file_managers_add_to_a_zip_is_no_member(tmp_path: Path, litter: str) -> None:
     content = zipped(**{litter: b"x", "folder/a.csv": lines("id,v", "1,a")})
     assert checked(tmp_path, content, {"id": "integer", "v": "string"}, name="a.zip").rows == [["1", "a"]]
+
+
+def parquet(columns: dict[str, pa.Array], **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer, **options)
+    return buffer.getvalue()
+
+
+def parquet_checked(folder: Path, kind: str, values: pa.Array, **options: Any) -> Answer:
+    """Check one column `v` of a Parquet file beside the row's number."""
+    content = parquet({"id": pa.array(range(len(values)), pa.int64()), "v": values}, **options)
+    return checked(folder, content, {"id": "bigint", "v": kind}, name="a.parquet", format="parquet")
+
+
+MOMENT = dt.datetime(2024, 2, 29, 13, 0, 1)  # noqa: DTZ001
+MIDNIGHT = dt.datetime(2024, 2, 29)  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "cells"),
+    [  # a cell of None is a reject
+        (
+            "bigint",
+            pa.array([1.0, 1e16, -0.0, 1.5, 1e30, float("nan")]),
+            ["1", "10000000000000000", "0", None, None, None],
+        ),
+        ("bigint", pa.array([Decimal("2.00"), Decimal("2.50")], pa.decimal128(18, 2)), ["2", None]),
+        ("string", pa.array([1.0, 1e16, 0.5]), ["1", "10000000000000000", "0.5"]),
+        (
+            "decimal(12,6)",
+            pa.array([1e-5, 0.1 + 0.2, 59.970000000000006, 1e-7]),
+            ["0.000010", "0.300000", "59.970000", None],
+        ),
+        ("decimal(18,4)", pa.array([1234567890.1234567]), [None]),
+        ("decimal(9,2)", pa.array([0.1, 2.0, 0.125], pa.float32()), ["0.10", "2.00", None]),
+        ("double", pa.array([1e-5, 1e16, 0.30000000000000004]), ["1e-05", "1e+16", "0.30000000000000004"]),
+        ("date", pa.array([MIDNIGHT, MOMENT], pa.timestamp("ns")), ["2024-02-29", None]),
+        ("date as dd/MM/yyyy", pa.array([dt.date(2024, 2, 29)]), ["2024-02-29"]),
+        ("timestamp as dd/MM/yyyy", pa.array([dt.date(2024, 2, 29)]), ["2024-02-29 00:00:00"]),
+        ("decimal(30,4)", pa.array([Decimal("1.5"), Decimal(-(10**30))], pa.decimal256(50, 4)), ["1.5000", None]),
+        ("string", pa.array([b"Z\xc3\xbcrich", b"a\\b\t", b"\xff"], pa.binary()), ["Z\u00fcrich", "a\\b\t", None]),
+        ("string", pa.array([b"ab", b"'\""], pa.binary(2)), ["ab", "'\""]),
+        ("time", pa.array([45_000_000_000_001, 45_000_000_001_000], pa.time64("ns")), [None, "12:30:00.000001"]),
+        ("timestamp", pa.array([1, 1000], pa.timestamp("ns")), [None, "1970-01-01 00:00:00.000001"]),
+    ],
+)
+def test_a_typed_value_is_judged_by_what_it_is(
+    tmp_path: Path, kind: str, values: pa.Array, cells: list[str | None]
+) -> None:
+    found = parquet_checked(tmp_path, kind, values)
+    assert found.rows == [[str(at), cell] for at, cell in enumerate(cells) if cell is not None]
+    assert [row for row, *_ in found.reasons] == [at + 1 for at, cell in enumerate(cells) if cell is None]
+
+
+@pytest.mark.parametrize("year", [1, 1677, 1969, 2024, 2263, 9999])
+def test_nanoseconds_of_an_int96_timestamp_are_not_cut(tmp_path: Path, year: int) -> None:
+    whole = dt.datetime(year, 6, 1, 13, 0, 1, 123456)  # noqa: DTZ001
+    content = parquet({"v": pa.array([whole, whole], pa.timestamp("us"))}, use_deprecated_int96_timestamps=True,
+                      use_dictionary=False, compression="none")  # fmt: skip
+    at = content.index(struct.pack("<q", 46801123456000))
+    content = content[:at] + struct.pack("<q", 46801123456789) + content[at + 8 :]
+    found = checked(tmp_path, content, {"v": "timestamp"}, name="a.parquet", format="parquet")
+    assert (found.rows, [row for row, *_ in found.reasons]) == ([[str(whole)]], [1])
+
+
+@pytest.mark.parametrize("name", ["file_row_number", "FILE_ROW_NUMBER", "_sluice_row", "filename", "V"])
+@pytest.mark.parametrize("unknown", ["reject", "ignore", "take"])
+def test_a_column_of_a_parquet_file_may_have_any_name(tmp_path: Path, name: str, unknown: str) -> None:
+    content = parquet({"id": pa.array([7]), name: pa.array([99]), "v": pa.array(["a"])})
+    columns = {"id": "integer", "v": "string"} | ({name: "integer"} if unknown == "reject" else {"extra": "string"})
+    options = {"unknownColumns": unknown, "missingColumns": "null"} | (
+        {"extraColumn": "extra"} if unknown == "take" else {}
+    )
+    found = checked(tmp_path, content, columns, name="dt=2024-01-01.parquet", format="parquet", **options)
+    extra = {"reject": "99", "ignore": None, "take": f'{{"{name}":"99"}}'}[unknown]
+    assert found.rows == [["7", "a", extra]]
+
+
+def test_damaged_bytes_of_a_parquet_file_are_a_refused_object(tmp_path: Path) -> None:
+    whole = parquet(
+        {"v": pa.array([100, 200, 300])}, write_page_checksum=True, compression="none", use_dictionary=False
+    )
+    page, footer = whole.index(struct.pack("<q", 200)), len(whole) - 8 - struct.unpack("<i", whole[-8:-4])[0]
+    for at in (4, page, footer, footer + 5, len(whole) - 5):
+        damaged = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+        found = checked(tmp_path / str(at), damaged, {"v": "bigint"}, name="a.parquet", format="parquet")
+        assert found.refused.startswith("file.format"), at
+        assert found.code == 1

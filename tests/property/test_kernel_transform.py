@@ -165,7 +165,7 @@ def test_readers_that_account_for_every_line_see_the_same_records(body: str, esc
         (folder / "x").write_bytes(body.encode())
         readings = []
         with session(limits=LIMITS, scratch=folder, directories=[folder]) as connection:
-            for attempt in attempts(connection, source(folder / "x"), three, scratch=folder / "s", limits=LIMITS):
+            for attempt in attempts(source(folder / "x"), three, scratch=folder / "s", limits=LIMITS):
                 cells = ", ".join(attempt.records.cells.values())
                 query = f"""
                 SELECT _sluice_row, _sluice_fault, CASE WHEN _sluice_fault IS NULL THEN [{cells}] END

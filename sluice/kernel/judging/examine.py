@@ -113,9 +113,9 @@ def _typed(records: Records, plan: Plan, listed: Mapping[str, Listed] = MappingP
     cells = [f"{nulled(cell, plan, _bound_nulls(plan))} AS {names[name]}" for name, cell in records.cells.items()]
     cells += [f"NULL::VARCHAR AS {names[name]}" for name in flags if name not in records.cells]
     casted = [f"{names[name]} IS NOT NULL AS {flag}" for name, flag in flags.items()]
-    casted += [f"{column.cast} AS {quote(column.name)}" for column in columns if column.source is not None]
+    casted += [f"{_cast(column, records)} AS {quote(column.name)}" for column in columns if column.source is not None]
     casted += [
-        f"TRY_CAST({column.cast} AS {listed[column.name].type}) AS {listed[column.name].type}"
+        f"TRY_CAST({_cast(column, records)} AS {listed[column.name].type}) AS {listed[column.name].type}"
         for column in columns
         if column.name in listed
     ]
@@ -128,6 +128,18 @@ def _typed(records: Records, plan: Plan, listed: Mapping[str, Listed] = MappingP
     ), typed AS (
         SELECT {_lines(["*", *derived])} FROM casted
     )"""
+
+
+def _cast(column: Column, records: Records) -> str:
+    """The cast of a column: that of values where the file's cell is one."""
+    typed = records.typed.get(column.source or "", "false") if column.typed_cast else "false"
+    match typed:
+        case "false":
+            return column.cast
+        case "true":
+            return column.typed_cast
+        case flag:
+            return f"CASE WHEN {flag} THEN {column.typed_cast} ELSE {column.cast} END"
 
 
 def _given_flags(plan: Plan) -> dict[str, str]:

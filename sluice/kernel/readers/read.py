@@ -48,7 +48,6 @@ class Attempt:
 
 
 def attempts(
-    connection: duckdb.DuckDBPyConnection,
     source: SourceFile,
     plan: Plan,
     *,
@@ -68,7 +67,7 @@ def attempts(
     target = scratch / "records.csv"
     match plan.reading.format:
         case "parquet":
-            opened = open_parquet(connection, source, plan, scratch=scratch, limits=limits)
+            opened = open_parquet(source, plan, scratch=scratch, limits=limits)
             message = "expected a Parquet file, got one with damaged pages"
             damaged = DataError(message, dataset=plan.dataset, rule="file.format", object_key=source.key)
             yield Attempt(opened, refusal=damaged)

@@ -6,7 +6,7 @@ Readers of files that DuckDB understands by itself. What a cell means is decided
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,17 @@ from sluice.kernel.framing.portions import Portion
 from sluice.kernel.framing.text import Text
 from sluice.kernel.framing.tokens import AFTER, OPEN, PAIR, STRAY
 from sluice.kernel.readers.header import REPEATED, repeated_header
+from sluice.kernel.readers.values import fault_of, text_of
 
 # An unquoted cell that reads as NULL. DuckDB needs one; this one keeps '' apart from a cell that is not there.
 NO_TEXT = "\x1d\x1e\x1fsluice\x1f\x1e\x1d"
 
-_FAULT_RULES = {**dict.fromkeys((OPEN, AFTER, STRAY, PAIR), "row.quotes"), REPEATED: "row.header"}
+NO_TEXT_BYTES = "expected texts in UTF-8, got other bytes"
+_FAULT_RULES = {
+    NO_TEXT_BYTES: "row.encoding",
+    **dict.fromkeys((OPEN, AFTER, STRAY, PAIR), "row.quotes"),
+    REPEATED: "row.header",
+}
 TAKEN = "_sluice_taken"  # the column of a relation that holds unknown columns
 
 
@@ -40,6 +46,7 @@ class Records:
     cells: Mapping[str, str]
     raw: str
     fault: str = "row.fields"
+    typed: Mapping[str, str] = field(default_factory=dict)  # SQL: whether a source's cell is a typed value (`values`)
 
     @property
     def fault_rule(self) -> str:
@@ -134,31 +141,55 @@ def csv_records(
 
 
 def parquet_records(
-    path: Path, *, names: Sequence[str], kinds: Sequence[str], cells: Mapping[str, int], extras: Mapping[str, int]
+    path: Path,
+    *,
+    own: Sequence[str],
+    kinds: Sequence[Any],
+    names: Sequence[str],
+    cells: Mapping[str, int],
+    extras: Mapping[str, int],
+    plan: Plan,
 ) -> Records:
-    """Read a Parquet file; each value becomes the text that a file of text would have for it.
+    """Read a Parquet file; each value becomes the text that its column's cast is meant to judge (`values`).
 
-    `kinds` are the DuckDB types of the columns: nested ones are written as JSON.
+    `own` are DuckDB's names of the columns, `kinds` its types, `names` those in the file, by which a reject shows them.
     """
     columns = cell_names(len(names))
-    values = ", ".join(f"{quote(name)} AS {column}" for name, column in zip(names, columns, strict=True))
-    record = ", ".join(f"{quote(name)} := {column}" for name, column in zip(names, columns, strict=True))
-    nested = [kind.endswith("]") or kind.startswith(("STRUCT(", "MAP(")) for kind in kinds]
-    texts = [
-        f"CAST({f'to_json({column})' if inside else column} AS VARCHAR)"
-        for column, inside in zip(columns, nested, strict=True)
-    ]
+    targets = {column.source: column.type for column in (*plan.columns, *plan.omitted)}
+    values = ", ".join(f"{quote(name)} AS {column}" for name, column in zip(own, columns, strict=True))
+    record = ", ".join(f"{literal(name)}: {column}" for name, column in zip(_each_once(names), columns, strict=True))
+    texts = [text_of(column, kind, "string") for column, kind in zip(columns, kinds, strict=True)]
+    wanted = {name: text_of(columns[at], kinds[at], targets.get(name, "string")) for name, at in cells.items()}
+    faults = [fault_of(columns[at], wanted[name], kinds[at]) for name, at in cells.items()]
+    whens = " ".join(f"WHEN {fault} THEN {literal(NO_TEXT_BYTES)}" for fault in faults if fault)
     taking, bound = _taken(extras, texts)
     sql = f"""
-        SELECT file_row_number + 1 AS _sluice_row, NULL::VARCHAR AS _sluice_fault, {", ".join([values, *taking])}
+        SELECT
+            file_row_number + 1 AS _sluice_row, {", ".join([values, *taking])}
         FROM read_parquet($path, file_row_number = true, hive_partitioning = false)"""
     return Records(
-        sql=sql,
+        sql=f"SELECT *, CASE {whens} END AS _sluice_fault FROM ({sql})"
+        if whens
+        else f"SELECT *, NULL::VARCHAR AS _sluice_fault FROM ({sql})",
         parameters={"path": str(path)} | bound,
         columns=[*columns, *[TAKEN] * len(taking)],
-        cells={name: texts[at] for name, at in cells.items()} | dict.fromkeys([EXTRA] * len(taking), TAKEN),
-        raw=f"CAST(to_json(struct_pack({record})) AS VARCHAR)",
+        cells=wanted | dict.fromkeys([EXTRA] * len(taking), TAKEN),
+        raw=f"CAST(to_json({{{record}}}) AS VARCHAR)",
+        typed={name: "true" for name, at in cells.items() if kinds[at].id != "varchar"},
     )
+
+
+def _each_once(names: Sequence[str]) -> list[str]:
+    """The names, as members of one struct can have them: none like another in any case."""
+    found: list[str] = []
+    taken: set[str] = set()
+    for name in names:
+        free = name
+        while free.lower() in taken:
+            free += "_"
+        taken.add(free.lower())
+        found.append(free)
+    return found
 
 
 def _doubt(columns: Sequence[str], reading: Reading) -> str:

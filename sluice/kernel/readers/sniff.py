@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
-import duckdb
-
 from sluice.contract.filetypes import format_of
 from sluice.contract.plan import Plan, Reading
 from sluice.errors import DataError
 from sluice.kernel.framing.text import prepare
 from sluice.kernel.framing.unpack import blocks
 from sluice.kernel.outcome import Limits, SourceFile
+from sluice.kernel.readers.arrow import DamagedError
+from sluice.kernel.readers.columnar import parquet_names
 from sluice.kernel.readers.dialect import Dialect, vote
 from sluice.kernel.readers.documents import member_names
 from sluice.kernel.readers.sheets import sheet_records
@@ -29,9 +29,7 @@ _UNDEFINED = frozenset({0x81, 0x8D, 0x8F, 0x90, 0x9D})  # bytes that are nothing
 _UTF16_NULS = 0.3  # share of NUL bytes in Western text in UTF-16
 
 
-def sniff(
-    connection: duckdb.DuckDBPyConnection, source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits
-) -> Dialect:
+def sniff(source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits) -> Dialect:
     """Tell how `source` is written, how its columns are named, and what a person should know of the choice.
 
     `plan` names the dataset for messages.
@@ -50,7 +48,7 @@ def sniff(
             told, text = _decoded(source, replace(plan, reading=reading), scratch, limits)
             return Dialect(reading=told.reading, names=member_names(text, told, limits, key=source.key))
         case "parquet":
-            return Dialect(reading=reading, names=_parquet_names(connection, source, plan))
+            return Dialect(reading=reading, names=_parquet_names(source, plan, limits))
         case "xlsx":
             found, _ = sheet_records(source, replace(plan, reading=reading), limits=limits)
             return Dialect(reading=reading, names=found)
@@ -99,12 +97,11 @@ def _ends(path: Path) -> tuple[str, str]:
     return head.decode(errors="replace"), tail.decode(errors="replace")
 
 
-def _parquet_names(connection: duckdb.DuckDBPyConnection, source: SourceFile, plan: Plan) -> list[str]:
+def _parquet_names(source: SourceFile, plan: Plan, limits: Limits) -> list[str]:
     try:
-        described = connection.execute("DESCRIBE SELECT * FROM read_parquet($path)", {"path": str(source.path)})
-    except duckdb.Error as error:
+        return parquet_names(source.path, limits)
+    except DamagedError as error:
         raise DataError(
             "expected a Parquet file, got something else or a part of one",
             dataset=plan.dataset, rule="file.format", object_key=source.key,
         ) from error  # fmt: skip
-    return [str(name) for name, *_ in described.fetchall()]
