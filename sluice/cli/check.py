@@ -6,7 +6,8 @@ import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -18,9 +19,12 @@ from sluice.cli.screen import AsJson, emit, say, show, table, working
 
 if TYPE_CHECKING:
     from sluice.contract.plan import Plan
+    from sluice.kernel.breaches import Breach
     from sluice.kernel.outcome import LoadSummary, OutputFile, RejectCount, SourceFile
 
 _SALT = "sluice check, which publishes nothing"  # hashes of a trial are worth nothing
+_EXAMPLES = 3  # rows that are shown of each broken rule
+_SAMPLE_COLUMNS = ("line", "column", "rule", "value", "reason")
 _COUNTS = ("rows_read", "rows_accepted", "rows_rejected", "rows_superseded")
 
 
@@ -52,25 +56,41 @@ def check(
         if out is not None and out.exists() and any(out.iterdir()):
             raise CommandError(f"{out} is not empty.", how="Name a new folder with --out; nothing is overwritten.")
         with working(f"Checking {len(files)} files"):
-            summaries = judge(plan, files, out)
-        broken = _report(plan, files, summaries, as_json=as_json)
+            judged = judge(plan, files, out, examples=_EXAMPLES)
+        broken = _report(plan, files, judged, as_json=as_json)
         if out is not None:
             say(f"Written to {out}.")
         if broken:
             raise typer.Exit(Exit.DATA)
 
 
-def judge(plan: Plan, files: Sequence[Path], out: Path | None = None) -> Sequence[LoadSummary]:
-    """Run the kernel over files; keep what it writes below `out`, if given."""
-    from sluice.kernel.transform import transform  # noqa: PLC0415  (DuckDB)
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What the kernel said of some files: their accounts, what rejected rows break, why files were refused, by load."""
 
+    loads: Sequence[LoadSummary]
+    breaches: Sequence[Breach] = ()
+    refusals: Mapping[str, str] = field(default_factory=dict)
+
+
+def judge(plan: Plan, files: Sequence[Path], out: Path | None = None, *, examples: int = 0) -> Judged:
+    """Run the kernel over files; keep what it writes below `out`, if given. Look `examples` of each breach up."""
+    from sluice.kernel.breaches import find_breaches, refusals  # noqa: PLC0415  (DuckDB)
+    from sluice.kernel.outcome import Limits  # noqa: PLC0415
+    from sluice.kernel.transform import transform  # noqa: PLC0415
+
+    limits = Limits()
     with TemporaryDirectory(prefix="sluice-check-") as folder:
         scratch = Path(folder)
         sources = local_sources(plan.dataset, files, scratch / "in")
         outcome = transform(sources, plan, out=scratch / "out", scratch=scratch / "spill", run_id="check", salt=_SALT)
+        judged = Judged(loads=outcome.loads)
+        if examples:
+            found = find_breaches(outcome, sources, plan, folder=scratch / "look", limits=limits, most=examples)
+            judged = replace(judged, breaches=found, refusals=refusals(outcome, folder=scratch / "look", limits=limits))
         if out is not None:
             _keep(outcome.files, out)
-    return outcome.loads
+    return judged
 
 
 def local_sources(dataset: str, files: Sequence[Path], links: Path) -> Sequence[SourceFile]:
@@ -115,8 +135,9 @@ def _keep(files: Sequence[OutputFile], out: Path) -> None:
         shutil.move(file.path, folder / f"{number:05d}.parquet")
 
 
-def _report(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary], *, as_json: bool) -> bool:
+def _report(plan: Plan, files: Sequence[Path], judged: Judged, *, as_json: bool) -> bool:
     """Say what became of the files; True if a row or a file broke the contract."""
+    summaries = judged.loads
     from sluice.stages.holding import held_back  # noqa: PLC0415  (DuckDB)
 
     held = {summary.load_id: held_back(summary, plan) for summary in summaries}
@@ -125,6 +146,8 @@ def _report(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary],
     total = {name: sum(getattr(summary, name) for summary in summaries) for name in _COUNTS}
     rejects = _grouped(reject for summary in summaries for reject in summary.rejects)
     warnings = _grouped(warning for summary in summaries for warning in summary.warnings)
+    names = {summary.load_id: _readable(path.name) for path, summary in zip(files, summaries, strict=True)}
+    samples = _samples(judged.breaches, names)
     if as_json:
         emit(
             {
@@ -133,17 +156,18 @@ def _report(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary],
                 "contract": plan.version,
                 **total,
                 "rejects": rejects,
+                "samples": samples,
                 "warnings": warnings,
                 "checks": checks,
                 "files": [
-                    {**_document(path, summary), "held_back": held[summary.load_id]}
+                    {**_document(path, summary, judged), "held_back": held[summary.load_id]}
                     for path, summary in zip(files, summaries, strict=True)
                 ],
             }
         )
         return broken
     rows = [
-        (_readable(path.name), *(getattr(summary, name) for name in _COUNTS), summary.refused)
+        (_readable(path.name), *(getattr(summary, name) for name in _COUNTS), _refused(summary, judged))
         for path, summary in zip(files, summaries, strict=True)
     ]
     numbers = ("read", "accepted", "rejected", "superseded")
@@ -153,6 +177,10 @@ def _report(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary],
             show(
                 table(title, ("column", "rule", "rows"), [tuple(group.values()) for group in groups], numbers=("rows",))
             )
+    if samples:
+        columns = ("file", "line", "column", "rule", "value", "reason") if len(files) > 1 else _SAMPLE_COLUMNS
+        rows = [tuple(sample[name] for name in columns) for sample in samples]
+        show(table("The first of them", columns, rows))
     if checks:
         rows = [tuple(broken.values()) for broken in checks]
         show(table("Broken by a file as a whole", ("file", "severity", "expected and found"), rows))
@@ -172,9 +200,36 @@ def _checks(plan: Plan, files: Sequence[Path], summaries: Sequence[LoadSummary])
     ]
 
 
-def _document(path: Path, summary: LoadSummary) -> dict[str, object]:
+def _samples(breaches: Sequence[Breach], names: Mapping[str, str]) -> list[dict[str, object]]:
+    """The first rows of each breach; `line` is the record's number where the format has no lines."""
+    return [
+        {
+            "file": names[example.load_id],
+            "line": example.place,
+            "row": example.row,
+            "column": breach.column,
+            "rule": breach.rule,
+            "value": example.value,
+            "reason": example.reason,
+        }
+        for breach in breaches
+        for example in breach.examples
+    ]
+
+
+def _refused(summary: LoadSummary, judged: Judged) -> str | None:
+    """Why the file was refused, with the file's own words, which logs do without."""
+    return judged.refusals.get(summary.load_id, summary.refused)
+
+
+def _document(path: Path, summary: LoadSummary, judged: Judged) -> dict[str, object]:
     counts = {name: getattr(summary, name) for name in _COUNTS}
-    return {"file": _readable(str(path)), **counts, "rejects": _grouped(summary.rejects), "refused": summary.refused}
+    return {
+        "file": _readable(str(path)),
+        **counts,
+        "rejects": _grouped(summary.rejects),
+        "refused": _refused(summary, judged),
+    }
 
 
 def _grouped(counts: Iterable[RejectCount]) -> list[dict[str, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ _SCALARS = {
     "HUGEINT": ("logicalType: number", "physicalType: decimal(38,0)"),
     "DOUBLE": ("logicalType: number", "physicalType: double"),
 }
+_LETTERS = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "o", "ł": "l"}
 _WIDENING = ("UBIGINT", "BIGINT", "HUGEINT", "DOUBLE")
 
 
@@ -82,7 +84,7 @@ def shape_lines(shape: Shape) -> Iterator[str]:
 
 def quoted(text: str) -> str:
     """A text as YAML has it in quotes."""
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def column_names(sources: Sequence[str]) -> Sequence[str]:
@@ -90,7 +92,7 @@ def column_names(sources: Sequence[str]) -> Sequence[str]:
     names: list[str] = []
     for at, source in enumerate(sources, 1):
         spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", source)
-        plain = re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")[:100] or f"column_{at}"
+        plain = re.sub(r"[^a-z0-9]+", "_", _ascii(spaced.lower())).strip("_")[:100] or f"column_{at}"
         if not plain[0].isalpha() or plain.startswith("sluice"):
             plain = f"column_{plain}"
         name, again = plain, 1
@@ -99,6 +101,12 @@ def column_names(sources: Sequence[str]) -> Sequence[str]:
             name = f"{plain}_{again}"
         names.append(name)
     return names
+
+
+def _ascii(text: str) -> str:
+    """The text without accents; umlauts as German writes them where it has none."""
+    spelled = text.translate({ord(mark): letters for mark, letters in _LETTERS.items()})
+    return "".join(mark for mark in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(mark))
 
 
 def merged(one: Any, other: Any) -> Any | None:

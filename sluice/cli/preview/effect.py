@@ -52,7 +52,7 @@ class Effect:
 
 def effect(old: Plan, new: Plan, files: Sequence[Path]) -> Effect:
     """Run both contracts over the files."""
-    return Effect(files=len(files), old=_rows(judge(old, files)), new=_rows(judge(new, files)))
+    return Effect(files=len(files), old=_rows(judge(old, files).loads), new=_rows(judge(new, files).loads))
 
 
 def _rows(summaries: Sequence[LoadSummary]) -> Rows:

@@ -40,7 +40,7 @@ def positions(names: Sequence[str], plan: Plan, *, key: str) -> dict[str, int]:
     if missing and plan.reading.missing_columns == "reject":
         problems.append((f"missing {_listed(missing)}",) * 2)
     if unknown and plan.reading.unknown_columns == "reject":
-        problems.append((f"unknown columns: {_places(unknown, names)}", f"unknown {found(unknown)}"))
+        problems.append((f"unknown columns: {_places(unknown, names)}", _unknown(unknown, names, plan)))
     if wanted and len(missing) == len(wanted):
         none = f"none of the expected columns {_listed(wanted)}"
         problems = [(f"{none}, found {len(names)} others", f"{none}, found {found(list(counts))}")]
@@ -144,6 +144,15 @@ def _places(some: Sequence[str], names: Sequence[str]) -> str:
     """Where these names are, counted from 1."""
     places = [str(at) for at, name in enumerate(names, start=1) if name in set(some)]
     return ", ".join(places[:_SHOWN]) + (f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else "")
+
+
+def _unknown(unknown: Sequence[str], names: Sequence[str], plan: Plan) -> str:
+    """`unknown column 13 'Channel'`, for the rejects table."""
+    if plan.protects:
+        return f"unknown {_counted(unknown)}"
+    shown = [f"{names.index(name) + 1} {name[:80]!r}" for name in unknown[:_SHOWN]]
+    more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+    return f"unknown column{'s' if len(unknown) > 1 else ''} {', '.join(shown)}{more}"
 
 
 def _listed(names: Sequence[str]) -> str:

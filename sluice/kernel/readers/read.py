@@ -14,9 +14,11 @@ import duckdb
 
 from sluice.contract.plan import EXTRA, Plan, Reading
 from sluice.errors import DataError
+from sluice.kernel.framing.magic import foreign_type
 from sluice.kernel.framing.portions import Portion, portions
 from sluice.kernel.framing.split import no_strays
 from sluice.kernel.framing.text import Text, empty_lines, last_lines, prepare
+from sluice.kernel.framing.unpack import compression
 from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.readers.columnar import open_parquet
 from sluice.kernel.readers.delimited import read_header, whole_record
@@ -63,6 +65,37 @@ def attempts(
     `seen` it may be a part of one, too, and whoever has all parts judges the members that `seen` gathers.
     Raises DataError for an object that cannot be read under the plan.
     """
+    found = _attempts(
+        connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names, seen=seen
+    )
+    try:
+        yield from found
+    except DataError as error:
+        raise _named(error, source, plan) from error
+
+
+def _named(error: DataError, source: SourceFile, plan: Plan) -> DataError:
+    """The refusal with what the file is, where its first bytes say that it is no file of the contract's format."""
+    if source.offset or error.rule == "file.limit":
+        return error
+    found = foreign_type(source.path, plan.reading.format, compression(source, plan))
+    if found is None:
+        return error
+    message, detail = (f"{text}; the file is {found}" for text in (error.message, error.detail))
+    return DataError(message, dataset=error.dataset, rule=error.rule, object_key=error.object_key, detail=detail)
+
+
+def _attempts(
+    connection: duckdb.DuckDBPyConnection,
+    source: SourceFile,
+    plan: Plan,
+    *,
+    scratch: Path,
+    limits: Limits,
+    first_row: int,
+    names: Sequence[str] | None,
+    seen: Seen | None,
+) -> Iterator[Attempt]:
     scratch.mkdir(parents=True, exist_ok=True)
     target = scratch / "records.csv"
     match plan.reading.format:

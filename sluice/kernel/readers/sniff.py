@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import assert_never
 
 from sluice.contract.filetypes import format_of
-from sluice.contract.plan import Plan, Reading
+from sluice.contract.plan import Format, Plan, Reading
 from sluice.errors import DataError
+from sluice.kernel.framing.magic import foreign_type
 from sluice.kernel.framing.text import prepare
-from sluice.kernel.framing.unpack import blocks
+from sluice.kernel.framing.unpack import blocks, compression
 from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.readers.arrow import DamagedError
 from sluice.kernel.readers.columnar import parquet_names
@@ -25,6 +27,10 @@ from sluice.kernel.readers.sheets import sheet_records
 _PACKED = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".zip")
 _HEAD = 1 << 21  # bytes in which the dialect is looked for
 _TAIL = 1 << 15
+_CONTROLS = [chr(code) for code in (*range(1, 9), *range(14, 27), 127)]  # characters that no text has
+_BINARY = 100  # one of them in so many characters is no text
+_TITLES = 12  # rows of a sheet above its header
+_ROWS = 200  # rows of a sheet that tell whether a row is their header
 _UNDEFINED = frozenset({0x81, 0x8D, 0x8F, 0x90, 0x9D})  # bytes that are nothing in Windows-1252
 _UTF16_NULS = 0.3  # share of NUL bytes in Western text in UTF-16
 
@@ -38,22 +44,61 @@ def sniff(source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits) -> D
     name = source.key.lower()
     for suffix in _PACKED:
         name = name.removesuffix(suffix)
-    form = format_of(name)
+    form = _format(source, name)
+    if found := foreign_type(source.path, form, compression(source, plan)):
+        raise DataError(
+            f"expected a file of data, got {found}",
+            dataset=plan.dataset, rule="file.format", object_key=source.key,
+        )  # fmt: skip
     reading = Reading(format=form, null_texts=(), unknown_columns="ignore", missing_columns="null")
     match form:
         case "csv":
             told, text = _decoded(source, replace(plan, reading=reading), scratch, limits)
-            return vote(*_ends(text), told.reading)
+            head, tail = _ends(text)
+            if sum(head.count(mark) for mark in _CONTROLS) > len(head) / _BINARY:
+                raise DataError(
+                    "expected text, got bytes that are none: is it encrypted, or a format of some program?",
+                    dataset=plan.dataset, rule="file.format", object_key=source.key,
+                )  # fmt: skip
+            return vote(head, tail, told.reading)
         case "json":
             told, text = _decoded(source, replace(plan, reading=reading), scratch, limits)
             return Dialect(reading=told.reading, names=member_names(text, told, limits, key=source.key))
         case "parquet":
             return Dialect(reading=reading, names=_parquet_names(source, plan, limits))
         case "xlsx":
-            found, _ = sheet_records(source, replace(plan, reading=reading), limits=limits)
-            return Dialect(reading=reading, names=found)
+            return _sheet(source, replace(plan, reading=reading), limits)
         case _:
             assert_never(form)
+
+
+def _format(source: SourceFile, name: str) -> Format:
+    """The format by the first bytes; by the suffix of the name where they say nothing."""
+    with source.path.open("rb") as file:
+        head = file.read(1 << 12)
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith(b"PK\x03\x04") and b"[Content_Types].xml" in head:
+        return "xlsx"
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return "json" if start.startswith((b'{"', b'[{"', b"[\n", b"{\n")) else format_of(name)
+
+
+def _sheet(source: SourceFile, plan: Plan, limits: Limits) -> Dialect:
+    """Find the header of a sheet: the first row below which most rows have no more cells than it."""
+    for above in range(_TITLES):
+        reading = replace(plan.reading, skip_lines=above)
+        try:
+            names, records = sheet_records(source, replace(plan, reading=reading), limits=limits)
+        except DataError:
+            if above == 0:
+                raise
+            break
+        widths = [len(record.cells) for record in islice(records, _ROWS)]
+        if len(names) > 1 and widths.count(len(names)) > len(widths) / 2:
+            findings = [f"{above} rows above the table: skipLines"] if above else []
+            return Dialect(reading=reading, names=names, findings=findings)
+    return Dialect(reading=plan.reading, names=sheet_records(source, plan, limits=limits)[0])
 
 
 def _decoded(source: SourceFile, plan: Plan, scratch: Path, limits: Limits) -> tuple[Plan, Path]:
