@@ -65,9 +65,7 @@ def attempts(
     `seen` it may be a part of one, too, and whoever has all parts judges the members that `seen` gathers.
     Raises DataError for an object that cannot be read under the plan.
     """
-    found = _attempts(
-        connection, source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names, seen=seen
-    )
+    found = _attempts(source, plan, scratch=scratch, limits=limits, first_row=first_row, names=names, seen=seen)
     try:
         yield from found
     except DataError as error:
@@ -86,7 +84,6 @@ def _named(error: DataError, source: SourceFile, plan: Plan) -> DataError:
 
 
 def _attempts(
-    connection: duckdb.DuckDBPyConnection,
     source: SourceFile,
     plan: Plan,
     *,
