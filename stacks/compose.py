@@ -19,7 +19,7 @@ from sluice.errors import ContractError
 from sluice.node import choose_node
 from sluice.project import Project, load_project
 
-from .settings import Settings, must_have_salt, settings_from
+from .settings import Settings, settings_from, with_salt
 
 if TYPE_CHECKING:
     import aws_cdk as cdk
@@ -82,8 +82,8 @@ def compose(
     from .lake_formation import govern  # noqa: PLC0415
 
     app = cdk.App(context={**_FLAGS, **_context_of(project.root)})
-    settings = settings_from(app.node.try_get_context, environments)
-    must_have_salt(settings, project.plans)
+    offline = bool(app.node.try_get_context("offline"))
+    settings = with_salt(settings_from(app.node.try_get_context, environments), project.plans, offline=offline)
     with TemporaryDirectory(prefix="sluice-assets-") as folder:
         assets = assemble(project, target=Path(folder), packaged=settings.packaged)
         lake = Lake(app, f"{settings.name}-lake", settings=settings)

@@ -118,16 +118,28 @@ class Settings(RuntimeSettings):
         return f"sluice_{self.environment}"
 
 
-def must_have_salt(settings: Settings, plans: Mapping[str, Plan]) -> None:
-    """Raise ContractError if a dataset hashes values and the environment names no salt for it."""
+def with_salt(settings: Settings, plans: Mapping[str, Plan], *, offline: bool) -> Settings:
+    """Return the settings with the salt that the plans need.
+
+    Args:
+        settings: of the environment.
+        plans: of the project.
+        offline: name one by itself, which `sluice up` makes.
+
+    Raises:
+        ContractError: a dataset hashes values, and the environment names no salt for it.
+    """
     hashing = sorted(name for name, plan in plans.items() if any(column.protect == "hash" for column in plan.columns))
-    if hashing and not settings.salt_parameter:
-        raise ContractError(
-            f"dataset {hashing[0]} hashes values, and environment {settings.environment} has no salt",
-            file="app.py",
-            place="salt_parameter",
-            remedy="make an SSM parameter that holds one, and name it (docs/contracts.md, Personal data)",
-        )
+    if not hashing or settings.salt_parameter:
+        return settings
+    if offline:
+        return replace(settings, salt_parameter=f"/sluice/{settings.environment}/salt")
+    raise ContractError(
+        f"dataset {hashing[0]} hashes values, and environment {settings.environment} has no salt",
+        file="app.py",
+        place="salt_parameter",
+        remedy="make an SSM parameter that holds one, and name it (docs/contracts.md, Personal data)",
+    )
 
 
 def settings_from(context: Callable[[str], Any], environments: Sequence[Settings]) -> Settings:

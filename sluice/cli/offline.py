@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ def offline_aws(
     progress: Callable[[str], None],
     context: Mapping[str, str] | None = None,
     home: Home | None = None,
+    fresh: bool = False,
 ) -> Iterator[LocalCloud]:
     """Synthesize `project` and run its stacks in the block.
 
@@ -36,30 +38,37 @@ def offline_aws(
         project: The folder with app.py.
         progress: Is told what is done now.
         context: Overrides settings, like `cdk synth -c`.
-        home: Where logs and files of workers are kept, and who else runs is known; without it all is temporary.
+        home: Where state, logs and files of workers are kept, and who else runs is known; without it all is temporary.
+        fresh: Forget the state that is kept there.
     """
     must_be_project(project)
     with ExitStack() as around:
         if home is not None:
             around.enter_context(home.held())
-            shutil.rmtree(home.work, ignore_errors=True)
-        folder = around.enter_context(TemporaryDirectory(prefix="sluice-"))
+            for folder in (home.work, *([home.state] if fresh else [])):
+                shutil.rmtree(folder, ignore_errors=True)
+        assembly = Path(around.enter_context(TemporaryDirectory(prefix="sluice-")))
         progress("Synthesizing the CloudFormation templates")
         with ThreadPoolExecutor(1) as pool:
-            synthesis = pool.submit(synthesize, project, Path(folder), context=context or {})
+            synthesis = pool.submit(synthesize, project, assembly, context=context or {})
             # moto takes seconds to import, as synthesis does in its own process: do both at once.
             from sluice.local.cloud import LocalCloud  # noqa: PLC0415
+            from sluice.local.state.journal import StateError  # noqa: PLC0415
             from sluice.local.template import UnsupportedTemplate  # noqa: PLC0415
         synthesis.result()
         progress("Starting the offline AWS")
         with ExitStack() as stack:
             try:
-                cloud = stack.enter_context(LocalCloud(Path(folder), data=home.work if home else None))
+                cloud = stack.enter_context(
+                    LocalCloud(assembly, data=home.work if home else None, keep=home.state if home else None)
+                )
             except UnsupportedTemplate as error:
                 raise CommandError(
                     f"The offline AWS refuses the templates: {error}.",
                     how="Leave out what it names, or teach it in sluice/local/resources.",
                 ) from error
+            except StateError as error:
+                raise CommandError(error.what, how=error.how) from error
             if not cloud.enforced:
                 say("Permissions are NOT enforced: the policy evaluator is not installed (`make setup` installs it).")
             yield cloud
@@ -88,3 +97,17 @@ def synthesize(project: Path, folder: Path, *, context: Mapping[str, str]) -> No
     if done.returncode:
         said = "\n".join(done.stderr.strip().splitlines()[-15:])
         raise CommandError(f"The templates could not be synthesized:\n{said}", how="Correct what it names.")
+
+
+def make_salt(cloud: LocalCloud) -> str | None:
+    """Make the salt of hashed columns where the stacks name one and there is none. Answers the parameter's name."""
+    name = cloud.environment().get("SLUICE_SALT_PARAMETER")
+    if not name:
+        return None
+    ssm = cloud.client("ssm")
+    try:
+        ssm.get_parameter(Name=name)
+    except ssm.exceptions.ParameterNotFound:
+        ssm.put_parameter(Name=name, Type="SecureString", Value=secrets.token_hex(16))
+        return name
+    return None

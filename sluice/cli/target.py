@@ -170,7 +170,7 @@ class Target:
         """Open the Glue catalog, for reading Iceberg tables."""
         from sluice.lake.catalog import connect  # noqa: PLC0415  (a second)
 
-        return connect(self.session(), endpoint=self.endpoint)
+        return connect(self.session(), endpoint=self.endpoint, is_isolated=bool(self.access))
 
 
 def _from_stacks(environment: str) -> dict[str, Any]:

@@ -20,12 +20,14 @@ from typing import Any, Self
 
 from moto.awslambda.models import lambda_backends
 from moto.core.config import default_user_config
+from moto.iam.models import iam_backends
 from moto.moto_api._internal import moto_api_backend
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from sluice.local.clock import Clock
 from sluice.local.deployer import Deployment, deploy, of_kind, region_of
 from sluice.local.faults import Fault
-from sluice.local.gateway import Call, Gateway
+from sluice.local.gateway import Call, Gateway, keep_nothing
 from sluice.local.pace import Pace
 from sluice.local.permissions import acting, evaluator
 from sluice.local.permissions.guard import Guard
@@ -49,6 +51,7 @@ from sluice.local.seams import (
     stepfunctions,
 )
 from sluice.local.services import ComputeServices
+from sluice.local.state.state import State
 from sluice.local.workers import Invocation
 from sluice.prices import Usage, billed_bytes, billed_dpu_seconds
 
@@ -101,16 +104,18 @@ class Activity:
 class LocalCloud:
     """The offline AWS as a context manager: entering deploys `assembly`, leaving ends every process.
 
-    `data` keeps logs and workers' files; without it they are temporary. Every call is decided against the templates'
-    policies, unless `enforce` is False or the policy evaluator is not installed: `enforced` says which.
+    `data` keeps logs and workers' files; without it they are temporary. `keep` is a folder for what outlives the
+    process (objects, tables, ledger, parameters), which the next one with the same folder begins with. Every call is
+    decided against the templates' policies, unless `enforce` is False or the policy evaluator is not installed:
+    `enforced` says which.
     """
 
     def __init__(
         self, assembly: Path, *, data: Path | None = None, pace: Pace | None = None, chaos: Chaos | None = None,
-        progress: Callable[[str], None] | None = None, enforce: bool = True,
+        progress: Callable[[str], None] | None = None, enforce: bool = True, keep: Path | None = None,
     ) -> None:  # fmt: skip
         self.enforced = enforce and evaluator.installed() is not None
-        self._assembly, self._data, self._progress = assembly, data, progress
+        self._assembly, self._data, self._progress, self._keep = assembly, data, progress, keep
         self._temporary: Path | None = None
         self.pace, self._chaos = pace or Pace(), chaos
         self.region = region_of(assembly)
@@ -132,8 +137,10 @@ class LocalCloud:
         folder = self._data or Path(tempfile.mkdtemp(prefix="sluice-cloud-"))
         self._temporary = None if self._data else folder
         logging.getLogger("moto").addHandler(logging.NullHandler())  # it logs every failed state at length
-        default_user_config["iam"]["load_aws_managed_policies"] = True
+        default_user_config["iam"]["load_aws_managed_policies"] = False  # a second for each partition of AWS
         moto_api_backend.reset()
+        default_user_config["iam"]["load_aws_managed_policies"] = True
+        iam_backends[ACCOUNT]["aws"].reset()
         self.gateway = Gateway()
         self.endpoint = self.gateway.endpoint
         self.principals = Principals(endpoint=self.endpoint, region=self.region)
@@ -162,6 +169,12 @@ class LocalCloud:
             }
             for machine in stepfunctions_parser_backends[ACCOUNT][self.region].state_machines:
                 self.guard.ask(machine.roleArn, acting.for_log_delivery(machine))
+        if self._keep:
+            ssm = self.principals.client(CLOUDFORMATION, "ssm")
+            self.state = State(self._keep, region=self.region, ssm=ssm)
+            self.gateway.keep = self.state.note
+            if self.state.restored:  # what was under way when the process ended goes on
+                self.pump.tick("reconcile")
         self.polling = Polling(self.principals, invoke=self.services.invoke_now, pace=self.pace)
         self.polling.start()
 
@@ -196,11 +209,14 @@ class LocalCloud:
         for execution in self._executions():
             if execution.status == "RUNNING":  # or it would go on in the next cloud of this process
                 execution.stop(stop_date=datetime.now(UTC), error="", cause="the offline AWS has ended")
-        for part in ("polling", "pump", "services"):
+        for part in ("clock", "polling", "pump", "services"):
             if hasattr(self, part):
                 getattr(self, part).close()
         if hasattr(self, "gateway"):
             self.gateway.stop()
+        if hasattr(self, "state"):
+            self.gateway.keep = keep_nothing  # requests under way may outlast the gateway
+            self.state.close()
         stepfunctions.uninstall()
         patch.restore()
         if self._temporary:
@@ -258,6 +274,11 @@ class LocalCloud:
         """Let a schedule fire now. Raises LookupError where none has that name."""
         if not self.pump.tick(schedule):
             raise LookupError(f"no schedule is named {schedule!r}")
+
+    def start_clock(self) -> None:
+        """From now on let schedules fire by themselves."""
+        self.clock = Clock(self.pump.schedules, self.pump.tick)
+        self.clock.start()
 
     def duplicate_event(self, *, bucket: str, key: str) -> None:
         """Deliver the last event of an object once more."""

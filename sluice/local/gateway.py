@@ -45,6 +45,10 @@ class Call:
     fault: str = ""
 
 
+def keep_nothing(_request: Request, _status: int) -> None:
+    """The default `keep`: what a call has changed is gone with the process."""
+
+
 def allow_all(_request: Request, _principal: str) -> str | None:
     """The default `authorize`: role policies are not enforced."""
     return None
@@ -54,13 +58,15 @@ class Gateway:
     """A server on a loopback port in front of moto.
 
     `authorize(request, principal)` returns None, or why the call is denied; `missing` the same for a caller who would
-    learn that what it asked for is not there.
+    learn that what it asked for is not there. `keep(request, status)` writes down what a call has changed, before its
+    caller gets an answer. `control` answers requests that are no AWS calls: see `sluice.local.control`.
     """
 
     def __init__(self) -> None:
         self.faults = Faults()
         self.authorize: Authorize = allow_all
         self.missing: Authorize = allow_all
+        self.keep: Callable[[Request, int], None] = keep_nothing
         self.name_of: Callable[[str], str] = lambda _access_key: "unknown"
         self.calls: deque[Call] = deque(maxlen=_REMEMBERED)
         self._counts: Counter[tuple[str, str, str]] = Counter()
@@ -113,6 +119,7 @@ class Gateway:
                 turns.enter_context(lock)
             body = self._moto(environ, lambda *args: heard.append(args))
             chunks = list(body) if fault else body
+            self.keep(request, int(heard[-1][0].split()[0]))
         status, headers = heard[-1][0], heard[-1][1]
         if fault:
             self._note(request, principal, status=_status(fault), started=started, fault=fault)

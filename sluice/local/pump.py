@@ -145,6 +145,11 @@ class Pump:
                     fired += 1
         return fired
 
+    def schedules(self) -> Mapping[str, str]:
+        """Say which rules have a schedule: expressions by name."""
+        rules = events_backends[ACCOUNT][self._principals.region].event_buses["default"].rules.values()
+        return {rule.name: rule.scheduled_expression for rule in list(rules) if rule.scheduled_expression}
+
     # -- deliveries out
 
     def submit(self, work: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ happened to a bucket that has EventBridge on; `sluice.local.pump` delivers it.
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ _REASONS = {
     "s3:ObjectCreated:Copy": "CopyObject",
     "s3:ObjectCreated:CompleteMultipartUpload": "CompleteMultipartUpload",
 }
-_SEQUENCE = itertools.count(0x0062E99A88DC407460)
+_SEQUENCE = itertools.count(time.time_ns())  # above those of an earlier process: objects may be older than this one
 
 
 def install(sink: Sink) -> None:
