@@ -89,7 +89,7 @@ def settled(project: Path, *, loads: int) -> None:
 
 @pytest.mark.proof
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seconds", [0.5, 3.0, 6.0, 9.0])
+@pytest.mark.parametrize("seconds", [1.0, 6.0])
 def test_an_aws_killed_in_the_middle_of_a_put_goes_on_where_it_was(project: Path, seconds: float) -> None:
     with up(project):
         assert sluice(project, "put", "orders", file(project, 0))["ok"]
