@@ -50,3 +50,14 @@ class StaleRunError(SluiceError):
     def __init__(self, *, dataset: str, fence: int, newest: int) -> None:
         self.dataset, self.fence, self.newest = dataset, fence, newest
         super().__init__(f"dataset {dataset}: run with fence {fence} is stale, fence {newest} has published")
+
+
+class NewerStateError(SluiceError):
+    """A newer release of Sluice wrote this state: nothing was read or changed. Retried, as deployments end."""
+
+    def __init__(self, what: str, *, found: int, known: int) -> None:
+        self.what, self.found, self.known = what, found, known
+        super().__init__(
+            f"{what} has format {found}, and this release of Sluice knows formats up to {known}. Nothing was changed."
+            " Remedy: deploy the newer release again (or install it, where a command says so)"
+        )

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from sluice.locations import rejects_table
+from sluice.state import opened, stamped
 
 Mode = Literal["append", "merge", "replace"]
 Format = Literal["csv", "json", "parquet", "xlsx"]  # facts about each: `filetypes`
@@ -211,7 +212,7 @@ class Plan:
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces, so that equal plans are equal texts."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(stamped("plan", asdict(self)), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -220,7 +221,8 @@ class Plan:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Plan:
-        """Build a plan from its JSON object."""
+        """Build a plan from its JSON object. Raises NewerStateError for one that a newer release compiled."""
+        data = opened("plan", data, what=f"the compiled contract of {data.get('dataset')}")
         reading = data["reading"]
         return cls(
             **{

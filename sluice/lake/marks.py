@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sluice.state import checked
+
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
 
 FENCE, RUN, SNAPSHOT = "sluice.fence", "sluice.run", "sluice.snapshot"
 ORDER = "sluice.order"  # of the object that a `replace` table shows
+FORMAT = "sluice.format"  # of these properties: `sluice.state`
 GENERATION = "sluice.generation"  # of the rebuild that all its rows went through; absent before the first
 
 
@@ -28,12 +31,22 @@ class Standing:
 
 
 def standing(curated: Mapping[str, str], rejects: Mapping[str, str]) -> Standing:
-    """Read how a dataset stands from the properties of its two tables; none for a table that is not there."""
+    """Read how a dataset stands from the properties of its two tables; none for a table that is not there.
+
+    Raises NewerStateError for tables that a newer release wrote.
+    """
+    for properties in (curated, rejects):
+        must_know(properties)
     return Standing(
         fence=max(int(properties.get(FENCE, 0)) for properties in (curated, rejects)),
         order=curated.get(ORDER, ""),
         generation=int(curated.get(GENERATION, 0)),
     )
+
+
+def must_know(properties: Mapping[str, str]) -> None:
+    """Raise NewerStateError if a newer release wrote the table with these properties."""
+    checked("table", properties.get(FORMAT, 1), what=f"a table (run {properties.get(RUN, 'unknown')})")
 
 
 def properties_in_glue(glue: GlueClient, *, database: str, table: str) -> Mapping[str, str]:

@@ -38,7 +38,8 @@ from pyiceberg.io.pyarrow import parquet_file_to_data_file
 
 from sluice.errors import StaleRunError, TransientError
 from sluice.lake.catalog import is_transient
-from sluice.lake.marks import FENCE, RUN, SNAPSHOT
+from sluice.lake.marks import FENCE, FORMAT, RUN, SNAPSHOT, must_know
+from sluice.state import FORMATS
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.glue import GlueCatalog
@@ -127,11 +128,12 @@ def commit(
     """Read the table, ask `decide` for an edit, commit it; on a conflict or an unknown outcome begin anew.
 
     `decide` must recognise its own earlier effect in the table and answer None then. What it raises passes through,
-    except outages. Raises TransientError if no attempt got through.
+    except outages. Raises TransientError if no attempt got through, NewerStateError before it decides anything.
     """
     for attempt in range(_ATTEMPTS):
         try:
             table = catalog.load_table(identifier)
+            must_know(table.properties)
             edit = decide(table)
             if edit is None:
                 return Published(snapshot_id=_marked_snapshot(table), edit=None, attempts=attempt + 1)
@@ -157,7 +159,7 @@ def _commit_once(table: Table, edit: Edit) -> int:
     for data_file in edit.remove:
         producer.delete_data_file(data_file)
     producer.commit()  # stages the snapshot in the transaction; nothing is visible yet
-    transaction.set_properties({**edit.properties, SNAPSHOT: str(producer.snapshot_id)})
+    transaction.set_properties({**edit.properties, SNAPSHOT: str(producer.snapshot_id), FORMAT: str(FORMATS["table"])})
     transaction.commit_transaction()
     return producer.snapshot_id
 

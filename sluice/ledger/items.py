@@ -9,6 +9,7 @@ from typing import Any
 
 from sluice.ledger.model import Counts, Lease, Load, ObjectState, Run, object_id
 from sluice.prices import Usage
+from sluice.state import KEY, checked, stamped
 
 Item = dict[str, Any]
 
@@ -52,7 +53,7 @@ def spending_key(name: str, month: str) -> Item:
 
 def from_record(record: Load | Run) -> Item:
     """Attributes of a load or run: counts side by side with the rest, absent values left out."""
-    item: Item = {}
+    item: Item = stamped("ledger", {})
     for field in fields(record):
         value = getattr(record, field.name)
         if isinstance(value, Counts):
@@ -71,7 +72,8 @@ def from_record(record: Load | Run) -> Item:
 
 
 def to_load(item: Mapping[str, Any]) -> Load:
-    """Read a load, from its own item or from its pending entry."""
+    """Read a load, from its own item or from its pending entry. Raises NewerStateError."""
+    _must_know(item)
     return Load(
         load_id=item["load_id"],
         dataset=item["dataset"],
@@ -92,7 +94,8 @@ def to_load(item: Mapping[str, Any]) -> Load:
 
 
 def to_run(item: Mapping[str, Any]) -> Run:
-    """Read a run from its item."""
+    """Read a run from its item. Raises NewerStateError."""
+    _must_know(item)
     return Run(
         dataset=item["dataset"],
         fence=int(item["fence"]),
@@ -124,8 +127,9 @@ def to_object(item: Mapping[str, Any]) -> ObjectState:
 
 
 def to_lease(dataset: str, item: Mapping[str, Any] | None) -> Lease:
-    """Read a lease from its item; a dataset that never ran has fence 0."""
+    """Read a lease from its item; a dataset that never ran has fence 0. Raises NewerStateError."""
     item = item or {}
+    _must_know(item)
     return Lease(
         dataset=dataset,
         fence=int(item.get("fence", 0)),
@@ -145,7 +149,7 @@ def from_usage(usage: Usage) -> Item:
 
 
 def to_usage(item: Mapping[str, Any]) -> Usage:
-    """Read what was consumed; runs of before it was counted consumed nothing that we know of."""
+    """Read what was consumed. Runs recorded before usage was measured read as zero usage."""
     return Usage(
         calls={name: int(count) for name, count in item.get("calls", {}).items()},
         requests=int(item.get("requests", 0)),
@@ -168,6 +172,10 @@ def to_spending(item: Mapping[str, Any]) -> Usage:
     """Read a month's sum."""
     calls = {name.removeprefix(_CALL): value for name, value in item.items() if name.startswith(_CALL)}
     return to_usage({**item, "calls": calls})
+
+
+def _must_know(item: Mapping[str, Any]) -> None:
+    checked("ledger", item.get(KEY, 1), what=f"the ledger of {str(item.get('pk', '')).removeprefix('dataset#')}")
 
 
 def _counts(item: Mapping[str, Any]) -> Counts:

@@ -18,6 +18,7 @@ from sluice.ledger import items
 from sluice.ledger.model import Lease, Load, ObjectState, Run, Settlement
 from sluice.ledger.store import MOST_WRITES, Store
 from sluice.prices import Usage
+from sluice.state import FORMATS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -126,9 +127,10 @@ class Ledger:
             known = {":fence": lease.fence, ":now": now}
             if self._store.update(
                 items.lease_key(dataset),
-                "SET fence = :next, run_id = :run, held_until = :until",
+                "SET fence = :next, run_id = :run, held_until = :until, state_format = :format",
                 condition if lease.fence else "attribute_not_exists(fence)",
-                {":next": fence, ":run": taken.run_id, ":until": taken.until} | (known if lease.fence else {}),
+                {":next": fence, ":run": taken.run_id, ":until": taken.until, ":format": FORMATS["ledger"]}
+                | (known if lease.fence else {}),
             ):
                 return taken
         raise TransientError(f"dataset {dataset}: the lease changed hands {_RACES} times while it was asked for")

@@ -26,7 +26,7 @@ from sluice.contract.types import duckdb_type
 from sluice.kernel.layout.compact import compact
 from sluice.kernel.outcome import Limits
 from sluice.lake import compaction, expiry, orphans
-from sluice.lake.marks import FENCE
+from sluice.lake.marks import FENCE, must_know
 from sluice.lake.objects import fetch, get_json, put_file
 from sluice.lake.publish import commit
 from sluice.ledger.table import Ledger
@@ -131,12 +131,16 @@ def targets(plans: Mapping[str, Plan], marts: Sequence[str]) -> Sequence[Mainten
 
 
 def maintain(target: MaintenanceTarget, at: MaintenanceContext) -> Maintained:
-    """Do one pass over a table; without effect where it does not exist yet. Safe beside itself and beside runs."""
+    """Do one pass over a table; without effect where it does not exist yet. Safe beside itself and beside runs.
+
+    Raises NewerStateError for a table that a newer release wrote.
+    """
     forgotten, waiting = _forget_temporaries(target, at) if target.dataset is None else (0, frozenset())
     try:
         table = at.catalog.load_table((at.database, target.table))
     except NoSuchTableError:
         return Maintained(table=target.table, forgotten_tables=forgotten)
+    must_know(table.properties)
     busy = _is_busy(target, at)
     done = [] if busy or not target.order else _compact(table, target, at)
     table.refresh()

@@ -19,6 +19,7 @@ from sluice.errors import ContractError, TransientError
 from sluice.lake import swap as lake
 from sluice.lake.objects import get_json, put_json_once
 from sluice.locations import RUNS, table_location
+from sluice.state import opened, stamped
 from sluice.warehouse import sql
 from sluice.warehouse.mart import Mart, marts_from_json
 from sluice.warehouse.order import downstream
@@ -100,7 +101,9 @@ def prepare(warehouse: MartContext, name: str, *, attempt: str) -> Prepared:
         :16
     ]
     refresh = lake.Refresh(mart=name, token=token, definition=mart.digest, sources=sources)
-    put_json_once(warehouse.s3, bucket=warehouse.lake_bucket, key=_record(name, token), value=asdict(refresh))
+    put_json_once(
+        warehouse.s3, bucket=warehouse.lake_bucket, key=_record(name, token), value=stamped("run", asdict(refresh))
+    )
     location = f"{table_location(warehouse.lake_bucket, name)}/data/{token}"
     select = sql.pin(mart, pins, views)
     statement = sql.ctas(
@@ -186,4 +189,4 @@ def _record(mart: str, token: str) -> str:
 
 def _refresh(record: Mapping[str, Any]) -> lake.Refresh:
     sources = {name: lake.SourceTable(**source) for name, source in record["sources"].items()}
-    return lake.Refresh(**{**record, "sources": sources})
+    return lake.Refresh(**{**opened("run", record, what=f"the refresh of mart {record['mart']}"), "sources": sources})

@@ -5,14 +5,16 @@ This makes the steps repeatable: a worker that comes late finds the document and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sluice.errors import TransientError
 from sluice.lake.objects import get_json, list_json, put_json, put_json_once
 from sluice.locations import RUNS, run_prefix
 from sluice.prices import Usage
 from sluice.stages.manifest import Claim, Decision, GroupResult, Publication
+from sluice.state import opened, stamped
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,7 +29,7 @@ class RunFolder:
 
     def claim(self) -> Claim | None:
         """Read the claim; None before the run has claimed."""
-        data = get_json(self.s3, bucket=self.bucket, key=f"{self.prefix}/claim.json")
+        data = self._get("claim.json")
         return None if data is None else Claim.from_json(data)
 
     def must_claim(self) -> Claim:
@@ -42,7 +44,7 @@ class RunFolder:
 
     def group(self, index: int) -> GroupResult | None:
         """Read the result of a group; None if it has none."""
-        data = get_json(self.s3, bucket=self.bucket, key=f"{self.prefix}/group-{index:04d}.json")
+        data = self._get(f"group-{index:04d}.json")
         return None if data is None else GroupResult.from_json(data)
 
     def write_group(self, result: GroupResult) -> GroupResult:
@@ -51,7 +53,7 @@ class RunFolder:
 
     def decision(self) -> Decision | None:
         """Read the decision; None before publishing has begun."""
-        data = get_json(self.s3, bucket=self.bucket, key=f"{self.prefix}/decision.json")
+        data = self._get("decision.json")
         return None if data is None else Decision.from_json(data)
 
     def write_decision(self, decision: Decision) -> Decision:
@@ -60,7 +62,7 @@ class RunFolder:
 
     def publication(self) -> Publication | None:
         """Read the publication; None before publishing has ended."""
-        data = get_json(self.s3, bucket=self.bucket, key=f"{self.prefix}/published.json")
+        data = self._get("published.json")
         return None if data is None else Publication.from_json(data)
 
     def write_publication(self, publication: Publication) -> Publication:
@@ -76,9 +78,16 @@ class RunFolder:
         noted = list_json(self.s3, bucket=self.bucket, prefix=f"{self.prefix}/spent/")
         return sum((Usage(**data) for data in noted), Usage())
 
-    def _put(self, name: str, value: object) -> dict[str, object]:
-        stored: dict[str, object] = put_json_once(self.s3, bucket=self.bucket, key=f"{self.prefix}/{name}", value=value)
-        return stored
+    def _get(self, name: str) -> dict[str, Any] | None:
+        """Read a document; None if it is not there. Raises NewerStateError."""
+        key = f"{self.prefix}/{name}"
+        data = get_json(self.s3, bucket=self.bucket, key=key)
+        return None if data is None else opened("run", data, what=key)
+
+    def _put(self, name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+        key = f"{self.prefix}/{name}"
+        stored = put_json_once(self.s3, bucket=self.bucket, key=key, value=stamped("run", value))
+        return opened("run", stored, what=key)
 
 
 def newest_fence(s3: S3Client, *, bucket: str, dataset: str, above: int) -> int:
