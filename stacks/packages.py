@@ -24,7 +24,7 @@ LIMIT_MIB = 250  # unzipped, code included: AWS Lambda quotas
 PYTHON, PLATFORM = "3.13", "aarch64-manylinux_2_28"  # as stage_function.py deploys them
 
 _POWERTOOLS = ("aws-lambda-powertools",)
-_KERNEL = (*_POWERTOOLS, "duckdb", "openpyxl", "pyarrow", "python-calamine", "zstandard")
+_KERNEL = (*_POWERTOOLS, "duckdb", "pyarrow", "python-calamine", "zstandard")
 _TABLES = (*_POWERTOOLS, "pyiceberg", "pyarrow")
 STAGES: Mapping[Stage, tuple[str, ...]] = MappingProxyType(
     {
@@ -39,7 +39,7 @@ STAGES: Mapping[Stage, tuple[str, ...]] = MappingProxyType(
     }
 )
 # What the kernel needs on Glue beyond what Glue brings.
-GLUE_MODULES = ("duckdb", "openpyxl", "pyarrow", "python-calamine", "zstandard")
+GLUE_MODULES = ("duckdb", "pyarrow", "python-calamine", "zstandard")
 # Lambda's runtime for Python brings these, and Glue does.
 PROVIDED = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3"})
 # What no function uses: headers, tests, type stubs, and Arrow's parts for Flight, Gandiva and substrait's compiler.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sluice.contract.casts import local_time, strict_cast
 from sluice.contract.formats import formatted_cast
 from sluice.contract.model import Property
+from sluice.contract.plan import Format
 from sluice.contract.spelling import spelled_cast
 from sluice.contract.zones import UTC, is_zone
 
@@ -27,8 +28,13 @@ def cell_cast(item: Property, cell: str, kind: str) -> tuple[str, str]:
         ) from error
 
 
-def value_cast(item: Property, cell: str, kind: str) -> str:
-    """The cast of a cell that the file holds as a value of some type: no format and no spelling of texts is its own."""
+def value_cast(item: Property, cell: str, kind: str, *, form: Format) -> str:
+    """The cast of a cell that the file holds as a value of some type: no format and no spelling of texts is its own.
+
+    In a workbook what a formula failed to yield is such a cell, and no text (`readers.sheets`): it begins with `#`.
+    """
+    if kind == "string" and form == "xlsx":
+        return f"CASE WHEN NOT starts_with({cell}, '#') THEN {cell} END"
     return strict_cast(cell, kind, zone=_zone(item, kind))[0]
 
 

@@ -187,7 +187,7 @@ def _column(
             expected = f"{item.logical_type} in JSON"
         else:
             expression, expected = cell_cast(item, cells[source], kind)
-            typed = value_cast(item, cells[source], kind)
+            typed = value_cast(item, cells[source], kind, form=dataset.reading.format)
     return Column(
         name=item.name,
         source=source,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import re
 import struct
 import zipfile
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -24,6 +26,9 @@ import yaml
 from typer.testing import CliRunner
 
 from sluice.cli.main import app
+from sluice.kernel.outcome import Limits
+from sluice.kernel.readers.second_sheet import Digests, differing_rows, same
+from sluice.kernel.readers.workbook import Cell, Number
 
 Cells = list[list[str | None]]
 CONTRACT = {
@@ -271,3 +276,158 @@ def test_damaged_bytes_of_a_parquet_file_are_a_refused_object(tmp_path: Path) ->
         found = checked(tmp_path / str(at), damaged, {"v": "bigint"}, name="a.parquet", format="parquet")
         assert found.refused.startswith("file.format"), at
         assert found.code == 1
+
+
+def sheet(*rows: list[Any], formats: dict[str, str] | None = None) -> bytes:
+    """A workbook as openpyxl writes it; `formats` are number formats of cells."""
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    for place, code in (formats or {}).items():
+        book.active[place].number_format = code
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def edited(content: bytes, member: str, pattern: str, written: str) -> bytes:
+    """The workbook with one member changed by a regular expression."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            data = old.read(name).decode()
+            new.writestr(name, re.sub(pattern, written, data, flags=re.DOTALL) if name == member else data)
+    assert buffer.getvalue() != content
+    return buffer.getvalue()
+
+
+SHEET, STYLES = "xl/worksheets/sheet1.xml", "xl/styles.xml"
+
+
+def sheet_checked(folder: Path, content: bytes, kind: str, **options: Any) -> Answer:
+    return checked(folder, content, {"id": "integer", "v": kind}, name="a.xlsx", format="xlsx", **options)
+
+
+@pytest.mark.parametrize("hint", ["A1:A1", "A1:B2", "A1", "A1:XFD1048576", "B2:B2"])
+def test_a_wrong_dimension_hides_nothing(tmp_path: Path, hint: str) -> None:
+    content = edited(sheet(["id", "v"], [1, "a"], [2, "b"]), SHEET, 'dimension ref="[^"]*"', f'dimension ref="{hint}"')
+    assert sheet_checked(tmp_path, content, "string").rows == [["1", "a"], ["2", "b"]]
+
+
+@pytest.mark.parametrize(
+    ("member", "pattern", "written"),
+    [
+        (STYLES, "<fills.*</fills>", '<fills count="1"><fill/></fills>'),
+        (STYLES, "<fonts.*</fonts>", "<fonts><font><sz val='big'/></font></fonts>"),
+        (STYLES, "<cellStyles.*</cellStyles>", "<cellStyles><cellStyle/></cellStyles>"),
+        ("docProps/core.xml", "<dcterms:created.*</dcterms:created>", "<dcterms:created>yesterday</dcterms:created>"),
+        (SHEET, "<sheetViews.*</sheetViews>", "<sheetViews><sheetView zoomScale='x'/></sheetViews>"),
+        (SHEET, "schemas.openxmlformats.org/spreadsheetml/2006/main", "purl.oclc.org/ooxml/spreadsheetml/main"),
+    ],
+)
+def test_how_a_workbook_looks_decides_nothing(tmp_path: Path, member: str, pattern: str, written: str) -> None:
+    content = edited(sheet(["id", "v"], [1, "a"]), member, pattern, written)
+    assert sheet_checked(tmp_path, content, "string").rows == [["1", "a"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "digits", "code", "cell"),
+    [  # a cell of None is a reject
+        ("decimal(12,6)", "1.0000000000000001E-5", "General", "0.000010"),
+        ("decimal(12,6)", "0.30000000000000004", "General", "0.300000"),
+        ("decimal(12,6)", "0.1234567", "General", None),
+        ("string", "0.30000000000000004", "General", "0.3"),
+        ("bigint", "1E+16", "General", "10000000000000000"),
+        ("bigint", "9007199254740993", "General", "9007199254740993"),
+        ("double", "0.30000000000000004", "General", "0.30000000000000004"),
+        ("string", "1.0416666666666667", "[h]:mm:ss", "25:00:00"),
+        ("string", "1", "[h]:mm:ss", "24:00:00"),
+        ("string", "-0.5", "[h]:mm", "-12:00:00"),
+        ("time", "0.5", "h:mm", "12:00:00"),
+        ("time", "1.5", "[h]:mm", None),
+        ("date", "45351", "yyyy-mm-dd", "2024-02-29"),
+        ("date", "45351.5", "yyyy-mm-dd", None),
+        ("date as dd/MM/yyyy", "45351", 'd" day "mmm', "2024-02-29"),
+        ("timestamp as dd/MM/yyyy", "45351.5", "yyyy", "2024-02-29 12:00:00"),
+        ("date", "59", "yyyy-mm-dd", "1900-02-28"),
+        ("date", "60", "yyyy-mm-dd", None),
+        ("date", "61", "yyyy-mm-dd", "1900-03-01"),
+        ("date", "-1", "yyyy-mm-dd", None),
+        ("date", "2958466", "yyyy-mm-dd", None),
+        ("date", "45351", "[Red]0.00", None),
+        ("decimal(9,2)", "1.5", '[$-409]#,##0.00 "days"', "1.50"),
+    ],
+)
+def test_a_number_of_a_workbook_is_what_its_format_says(
+    tmp_path: Path, kind: str, digits: str, code: str, cell: str | None
+) -> None:
+    content = edited(sheet(["id", "v"], [1, 7777], formats={"B2": code}), SHEET, "<v>7777</v>", f"<v>{digits}</v>")
+    found = sheet_checked(tmp_path, content, kind)
+    assert found.rows == ([] if cell is None else [["1", cell]])
+    assert len(found.reasons) == (cell is None)
+
+
+@pytest.mark.parametrize("error", ["#N/A", "#REF!", "#DIV/0!", "#VALUE!", "#SPILL!"])
+def test_an_error_of_a_formula_is_no_text(tmp_path: Path, error: str) -> None:
+    content = edited(sheet(["id", "v"], [1, 7777], [2, "#TODO"]), SHEET, '<c r="B2"[^>]*><v>7777</v>',
+                     f'<c r="B2" t="e"><v>{error}</v>')  # fmt: skip
+    found = sheet_checked(tmp_path / "reject", content, "string")
+    assert (found.rows, [row for row, *_ in found.reasons]) == ([["2", "#TODO"]], [1])
+    assert f"got '{error}'" in found.reasons[0][2]
+    found = sheet_checked(tmp_path / "null", content, "string", nullTexts=["", error])
+    assert found.rows == [["1", None], ["2", "#TODO"]]
+
+
+@pytest.mark.parametrize("kind", ["string", "integer"])
+def test_a_formula_that_nothing_has_computed_is_no_missing_value(tmp_path: Path, kind: str) -> None:
+    found = sheet_checked(tmp_path, sheet(["id", "v"], [1, "=1+1"]), kind)
+    assert (found.rows, [row for row, *_ in found.reasons]) == ([], [1])
+
+
+def test_escaped_characters_of_a_workbook_are_characters(tmp_path: Path) -> None:
+    content = sheet(["id", "v"], [1, "a_x000D_b"], [2, "_x005F_x0041_"], [3, "_x41_"], [4, "_X0041_"])
+    rows = [["1", "a\rb"], ["2", "_x0041_"], ["3", "_x41_"], ["4", "_X0041_"]]
+    assert sheet_checked(tmp_path, content, "string").rows == rows
+
+
+def test_runs_and_inline_texts_are_texts_and_readings_are_not(tmp_path: Path) -> None:
+    runs = "<is><r><t>a</t></r><r><t xml:space='preserve'> b</t></r><rPh sb='0' eb='1'><t>x</t></rPh></is>"
+    content = edited(
+        sheet(["id", "v"], [1, 7777]), SHEET, '<c r="B2"[^>]*><v>7777</v>', f'<c r="B2" t="inlineStr">{runs}'
+    )
+    assert sheet_checked(tmp_path, content, "string").rows == [["1", "a b"]]
+
+
+def test_damaged_bytes_of_a_workbook_are_a_refused_object(tmp_path: Path) -> None:
+    whole = sheet(["id", "v"], [1, "a"])
+    for at in range(30, len(whole), len(whole) // 12):
+        found = sheet_checked(tmp_path / str(at), whole[:at] + bytes([whole[at] ^ 8]) + whole[at + 1 :], "string")
+        assert found.refused.startswith("file.") or found.rows == [["1", "a"]]
+
+
+def test_a_date_may_stand_as_a_text_in_a_workbook(tmp_path: Path) -> None:
+    content = edited(sheet(["id", "v"], [1, 7777]), SHEET, '<c r="B2"[^>]*><v>7777', '<c r="B2" t="d"><v>2024-02-29')
+    assert sheet_checked(tmp_path, content, "date").rows == [["1", "2024-02-29"]]
+
+
+@pytest.mark.parametrize("place", ["A2", "B3", "XFE2", "B"])
+def test_a_cell_in_a_place_that_is_not_its_own_refuses_a_workbook(tmp_path: Path, place: str) -> None:
+    content = edited(sheet(["id", "v"], [1, "a"]), SHEET, '<c r="B2"', f'<c r="{place}"')
+    assert sheet_checked(tmp_path, content, "string").refused.startswith("file.format")
+
+
+def test_the_second_reader_of_a_workbook_sees_each_cell_that_the_first_took_for_another(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(sheet(["id", "v"], [1, "a"], [2, 0.5], [3, True], [4, None]))
+    right: list[list[Cell]] = [["id", "v"], [Number("1"), "a"], [Number("2"), Number("0.5")], [Number("3"), True],
+                               [Number("4")]]  # fmt: skip
+    wrong: list[Cell] = ["b", None, False, Number("0.25"), Number("1", "date")]
+    for row, cell in [(0, None), *((row, cell) for row in range(1, 5) for cell in wrong)]:
+        digests, found = Digests(), [list(cells) for cells in right]
+        if row:
+            found[row][1:] = [cell]
+        for number, cells in enumerate(found, 1):
+            digests.add(number, cells)
+        differing = differing_rows(path, "Sheet", digests, Limits())
+        unlike = [number for number, others in differing.items() if not same(found[number - 1], others)]
+        assert unlike == ([row + 1] if found != right and (row, cell) != (4, None) else []), (row, cell)

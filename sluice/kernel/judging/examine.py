@@ -207,7 +207,7 @@ def is_text_as_it_stands(column: Column, plan: Plan) -> bool:
     as_it_stands = (
         column.type == "string" and column.source is not None and _IDENTIFIER.fullmatch(column.cast) is not None
     )
-    return as_it_stands and column.source not in _hidden(plan)
+    return as_it_stands and not column.typed_cast and column.source not in _hidden(plan)
 
 
 def _hidden(plan: Plan) -> set[str | None]:
@@ -223,7 +223,7 @@ def checks(plan: Plan, is_given: Callable[[Column], str]) -> list[AppliedRule]:
     """
     found = []
     for column in (*plan.columns, *plan.omitted):
-        if column.source is not None and column.type != "string":
+        if column.source is not None and (column.type != "string" or column.typed_cast):
             sound = f"NOT {is_given(column)} OR {_is_there(column)}"
             expected = column.expected or column.type
             rule = Rule(name="type", column=column.name, predicate=sound, expected=expected)

@@ -107,7 +107,20 @@ def _attempts(
             width = len(named)
             again = repeated_header(named, plan.reading)
             yield Attempt(
-                rewritten(found, target, width=width, cells=cells, extras=extras, first_row=first_row, again=again)
+                rewritten(
+                    found,
+                    target,
+                    width=width,
+                    cells=cells,
+                    extras=extras,
+                    first_row=first_row,
+                    again=again,
+                    typed={
+                        column.source
+                        for column in (*plan.columns, *plan.omitted)
+                        if column.typed_cast and column.source
+                    },
+                )
             )
         case "json":
             text = prepare(source, plan, scratch=scratch, limits=limits)

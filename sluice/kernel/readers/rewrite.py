@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sluice.contract.plan import EXTRA
@@ -15,8 +15,16 @@ from sluice.kernel.readers.records import NO_TEXT, Records, cell_names
 _LINE = 2 << 20  # what DuckDB's reader takes without being asked
 _BUFFER = 1 << 25  # bytes; DuckDB would take sixteen of the longest lines, and two such buffers
 _KEPT = 1 << 20  # characters of raw text kept for a reject
+_MARK = "\x1f"  # before a typed cell of a column whose cast wants to know
+_SQL_MARK = "chr(31)"
 _ESCAPE = re.compile(r"\\(?:\\|u([0-9a-f]{4}))")
 _HALF = "expected Unicode text, got half of a surrogate pair"
+
+
+class Typed(str):
+    """The text of a cell that the file holds as a value of some type, not as a text."""
+
+    __slots__ = ()
 
 
 def rewritten(
@@ -30,15 +38,17 @@ def rewritten(
     extras: Mapping[str, int] | None = None,
     fill: bool = False,
     fault: str = "row.fields",
+    typed: Collection[str] = (),
 ) -> Records:
     """Write the wanted cells of the records to `path`; a record without `width` cells gets a fault instead.
 
-    `cells` maps source columns to places in a record, `extras` the names of unknown columns that are taken. With
-    `fill`, cells that a record lacks at its end are missing ones, and empty cells too many are dropped. A record that
-    is the header once more, `again`, is no row.
+    `cells` maps source columns to places in a record, `extras` the names of unknown columns that are taken. Cells of
+    the sources `typed` that are values are marked as such. With `fill`, cells that a record lacks at its end are
+    missing ones, and empty cells too many are dropped. A record that is the header once more, `again`, is no row.
     """
     longest = _LINE
     places = list(cells.values())
+    marked = [name in typed for name in cells]
     taken = [EXTRA] if extras else []
     with path.open("wb") as file:
         for row, record in enumerate(found, first_row + 1):
@@ -50,6 +60,9 @@ def rewritten(
             elif again and not wrong and again.is_in(given):
                 wrong = REPEATED
             kept = [""] * len(places + taken) if wrong else [given[at] for at in places]
+            if typed and not wrong:
+                pairs = zip(marked, kept, strict=True)
+                kept = [f"{_MARK}{cell}" if mark and isinstance(cell, Typed) else cell for mark, cell in pairs]
             if extras and not wrong:
                 kept.append(_as_json({name: given[at] for name, at in extras.items()}))
             raw = record.raw[:_KEPT]
@@ -63,6 +76,12 @@ def rewritten(
     named = [*cells, *taken]
     columns = ["_sluice_raw", *cell_names(len(named))]
     kinds = {"_sluice_row": "BIGINT", "_sluice_fault": "VARCHAR", **dict.fromkeys(columns, "VARCHAR")}
+    given_cells = dict(zip(named, columns[1:], strict=True))
+    flags = {name: f"starts_with({given_cells[name]}, {_SQL_MARK})" for name in cells if name in typed}
+    given_cells |= {
+        name: f"CASE WHEN {flag} THEN {given_cells[name]}[2:] ELSE {given_cells[name]} END"
+        for name, flag in flags.items()
+    }
     sql = f"""
         SELECT * REPLACE (nullif(_sluice_fault, '') AS _sluice_fault)
         FROM read_csv(
@@ -75,7 +94,8 @@ def rewritten(
         sql=sql,
         parameters={"path": str(path), "no_text": NO_TEXT, "line_end": r"\n"},
         columns=columns,
-        cells=dict(zip(named, columns[1:], strict=True)),
+        cells=given_cells,
+        typed=flags,
         raw="_sluice_raw",
         fault=fault,
     )
