@@ -60,6 +60,7 @@ class SparkJob(Construct):
                 **{f"--{name}": text for name, text in as_texts(settings).items()},
             },
             max_concurrent_runs=settings.glue_concurrent_runs,
+            job_run_queuing_enabled=True,  # one more waits instead of failing
             max_retries=0,  # the state machine retries; two layers of it would multiply
             timeout=Duration.minutes(settings.glue_timeout_minutes),
             # Paid for by the metric, and the run's own record tells what it did.

@@ -61,7 +61,7 @@ def from_record(record: Load | Run) -> Item:
         elif isinstance(value, Usage):
             item[field.name] = from_usage(value)
         elif isinstance(value, float):
-            item[field.name] = Decimal(str(round(value, 3)))
+            item[field.name] = Decimal(str(round(value, 6)))
         elif field.name == "snapshots":
             item[field.name] = dict(value)
         elif isinstance(value, tuple):
@@ -112,6 +112,7 @@ def to_run(item: Mapping[str, Any]) -> Run:
         snapshots=tuple(sorted((name, int(snapshot)) for name, snapshot in item["snapshots"].items())),
         error=item.get("error"),
         usage=to_usage(item.get("usage", {})),
+        month_usd=float(item["month_usd"]) if "month_usd" in item else None,
     )
 
 

@@ -106,7 +106,8 @@ class Lease:
 class Run:
     """One execution for one dataset. `snapshots` maps table names to Iceberg snapshot ids.
 
-    `usage` is what the run was seen to consume up to this record: see `sluice.stages.spending`.
+    `usage` is what the run was seen to consume up to this record: see `sluice.stages.spending`. `month_usd` spares
+    adding up a month of runs for a budget.
     """
 
     dataset: str
@@ -124,6 +125,7 @@ class Run:
     snapshots: tuple[tuple[str, int], ...] = ()
     error: str | None = None
     usage: Usage = field(default_factory=Usage)
+    month_usd: float | None = None  # of all runs of the dataset in the month of `started`, this one included
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ Nothing of loads, leases or runs here.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ Item = dict[str, Any]
 
 MOST_WRITES = 100  # items in one transaction
 MOST_READS = 100  # keys in one BatchGetItem
-_ATTEMPTS = 6
+_ATTEMPTS = 9
+_LONGEST = 5.0  # seconds
 
 
 class Store:
@@ -104,7 +106,14 @@ class Store:
                 codes = [reason.get("Code") for reason in error.response.get("CancellationReasons", [])]
                 if failed := frozenset(at for at, code in enumerate(codes) if code == "ConditionalCheckFailed"):
                     return failed
-                self._sleep(0.05 * 2**attempt)
+                self._sleep(_pause(attempt, named))
             else:
                 return frozenset()
         raise TransientError(f"a transaction of {len(writes)} writes was cancelled {_ATTEMPTS} times by others")
+
+
+def _pause(attempt: int, writes: Sequence[Any]) -> float:
+    """Return seconds to wait: doubling, and different for different writes, so that those that met once part."""
+    spread = zlib.crc32(repr((attempt, writes[0])).encode()) / (1 << 32)
+    longest: float = min(0.1 * 2**attempt, _LONGEST)
+    return longest * (0.5 + spread / 2)

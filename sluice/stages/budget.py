@@ -12,9 +12,16 @@ from sluice.prices import total
 
 
 def spent_this_month(runs: Iterable[Run], now: datetime) -> float:
-    """Dollars of the runs that began in the month of `now` (UTC). `runs` come newest first and are read no further."""
-    month = now.strftime("%Y-%m")
-    return sum(total(run.usage) for run in takewhile(lambda run: run.started[:7] >= month, runs))
+    """Return the dollars of the runs that began in the month of `now` (UTC).
+
+    `runs` come newest first and are read no further than to the first that carries the month's sum up to itself.
+    """
+    month, dollars = now.strftime("%Y-%m"), 0.0
+    for run in takewhile(lambda run: run.started[:7] >= month, runs):
+        if run.month_usd is not None:
+            return dollars + run.month_usd
+        dollars += total(run.usage)
+    return dollars
 
 
 def is_stopped(plan: Plan, runs: Iterable[Run], now: datetime) -> bool:

@@ -49,7 +49,7 @@ class Ingested:
     unknown: tuple[str, ...]  # keys that belong to no dataset
     passed_over: tuple[str, ...]  # keys that are no data
     malformed: tuple[tuple[str, str], ...]  # message id and what is wrong
-    errors: tuple[str, ...]  # why datasets could not be woken
+    errors: tuple[str, ...]  # why datasets could not be registered or woken
     loads: tuple[Load, ...] = ()  # that were registered
 
     def figures(self) -> Mapping[Metric, float]:
@@ -74,7 +74,7 @@ def ingest(
 ) -> Ingested:
     """Register the loads of (message id, body) pairs, then wake each dataset that has something to do.
 
-    One bad message fails alone. What fails transiently while waking fails the messages of that dataset.
+    One bad message fails alone. What fails transiently fails the messages of that dataset.
     """
     wanted: list[tuple[str, Load]] = []
     malformed: list[tuple[str, str]] = []
@@ -92,7 +92,9 @@ def ingest(
             (passed if belongs == "passed over" else unknown).append(event.key)
         elif event.kind is not None:
             wanted.append((message_id, to_load(event, now=now)))
-    new = ledger.register_all([load for _, load in wanted])
+    wanted, new, refused = _register(wanted, ledger)
+    failed = [message_id for message_id, _ in malformed] + [message_id for ids, _ in refused for message_id in ids]
+    errors = [error for _, error in refused]
     registered = {load.load_id: load for _, load in wanted if load.load_id in new}
     for message_id, load in wanted:
         if load.load_id not in new:
@@ -101,8 +103,6 @@ def ingest(
             if earlier is not None and earlier.state != "PENDING":
                 continue
         waiting.setdefault(load.dataset, []).append(message_id)
-    failed = [message_id for message_id, _ in malformed]
-    errors: list[str] = []
     for dataset, message_ids in waiting.items():
         try:
             wake(dataset)
@@ -119,6 +119,28 @@ def ingest(
         errors=tuple(errors),
         loads=tuple(registered.values()),
     )
+
+
+def _register(
+    wanted: Sequence[tuple[str, Load]], ledger: Ledger
+) -> tuple[list[tuple[str, Load]], frozenset[str], Sequence[tuple[Sequence[str], str]]]:
+    """Register the loads of each dataset by itself: one whose part of the ledger is full holds no other back.
+
+    Returns:
+        What was registered or known before, the ids of new loads, and (message ids, error) of each dataset that failed.
+    """
+    done: list[tuple[str, Load]] = []
+    new: set[str] = set()
+    refused: list[tuple[Sequence[str], str]] = []
+    for dataset in dict.fromkeys(load.dataset for _, load in wanted):
+        mine = [(message_id, load) for message_id, load in wanted if load.dataset == dataset]
+        try:
+            new |= ledger.register_all([load for _, load in mine])
+        except (SluiceError, ClientError, BotoCoreError) as error:
+            refused.append(([message_id for message_id, _ in mine], f"dataset {dataset}: {error}"))
+        else:
+            done += mine
+    return done, frozenset(new), refused
 
 
 def parse_event(body: str, *, raw_bucket: str, account: str) -> ObjectEvent:

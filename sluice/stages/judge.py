@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import assert_never
 
 from sluice.contract.keys import passed_over
@@ -17,6 +18,9 @@ from sluice.ledger.model import Load
 from sluice.stages.manifest import Action, ClaimedLoad, Group
 
 MOST_GROUPS = 200  # keeps the state machine's payload and its history small
+GLUE_GROUP_BYTES = 200 << 30  # compressed, of one job run: what its workers' disks take while they shuffle
+_GLUE_GROUP_OBJECTS = 1000
+_RESERVED = 4  # one of so many groups is for loads that failed before, the others for those that did not
 _SUSPICIOUS = 2  # attempts after which a load no longer runs together with others
 _TURN = 4  # every so many runs it is the suspicious loads' turn
 
@@ -116,29 +120,44 @@ def judge(
 def pack(
     loads: Sequence[ClaimedLoad], *, lambda_max_bytes: int, group_max_bytes: int, group_max_objects: int
 ) -> tuple[Group, ...]:
-    """Pack the loads to be read into groups: one for Glue with all large objects, the others for Lambda, oldest first.
+    """Pack the loads to be read into groups: large objects for Glue, the others for Lambda, oldest first.
 
-    A load that failed before gets a group of its own. What does not fit into the most groups of a run is in none.
+    Loads that failed before go together with others that failed as often, a tenth as many in a group for each failure:
+    an object that kills its worker is alone before it is given up (four failures), and an outage that failed
+    everything costs one run, not one for each load. They leave places for loads that have not failed. What does not
+    fit into the most groups of a run is in none.
     """
     wanted = sorted((load for load in loads if load.action == "put"), key=lambda load: load.order)
-    large = [load.load_id for load in wanted if load.size > lambda_max_bytes]
-    packs: list[list[str]] = []
-    room = used = 0
-    for load in (load for load in wanted if load.size <= lambda_max_bytes):
-        if load.attempts > 0:
-            packs.append([load.load_id])
-            room = 0
-            continue
-        if room == 0 or used + load.size > group_max_bytes:
-            packs.append([])
-            room, used = group_max_objects, 0
-        packs[-1].append(load.load_id)
-        room, used = room - 1, used + load.size
-    small = packs[: MOST_GROUPS - bool(large)]
-    groups = [Group(index=at, engine="lambda", loads=tuple(pack)) for at, pack in enumerate(small)]
-    if large:
-        groups.append(Group(index=len(groups), engine="glue", loads=tuple(large)))
+    small = [load for load in wanted if load.size <= lambda_max_bytes]
+    large = [load for load in wanted if load.size > lambda_max_bytes]
+    spark = _packs(large, most_bytes=GLUE_GROUP_BYTES, most_objects=_GLUE_GROUP_OBJECTS)[: MOST_GROUPS // _RESERVED]
+    bounds = {"most_bytes": group_max_bytes, "most_objects": group_max_objects}
+    fresh = _packs([load for load in small if load.attempts == 0], **bounds)
+    again = _packs([load for load in small if load.attempts > 0], **bounds)
+    room = MOST_GROUPS - len(spark)
+    again = again[: max(room - len(fresh), room // _RESERVED)]
+    fresh = fresh[: room - len(again)]
+    groups: list[Group] = []
+    for engine, packs in (("lambda", (*fresh, *again)), ("glue", spark)):
+        for one in packs:
+            ids = tuple(load.load_id for load in one)
+            groups.append(Group(index=len(groups), engine=engine, loads=ids))  # type: ignore[arg-type]
     return tuple(groups)
+
+
+def _packs(loads: Sequence[ClaimedLoad], *, most_bytes: int, most_objects: int) -> list[list[ClaimedLoad]]:
+    """Cut loads into packs of one number of attempts each, those that failed less often first."""
+    packs: list[list[ClaimedLoad]] = []
+    for attempts, same in groupby(sorted(loads, key=lambda load: load.attempts), key=lambda load: load.attempts):
+        most = max(1, most_objects // 10**attempts)
+        used = room = 0
+        for load in same:
+            if room == 0 or used + load.size > most_bytes:
+                packs.append([])
+                room, used = most, 0
+            packs[-1].append(load)
+            room, used = room - 1, used + load.size
+    return packs
 
 
 def _desired(plan: Plan, history: KeyHistory) -> Version | None:

@@ -18,7 +18,8 @@ from sluice.kernel.outcome import RejectCount
 from sluice.ledger.model import Counts, Lease, Load, LoadState, Run, RunState, Settlement
 from sluice.ledger.table import Ledger
 from sluice.metrics import Metric
-from sluice.prices import Usage
+from sluice.prices import Usage, total
+from sluice.stages.budget import spent_this_month
 from sluice.stages.figures import HISTORY, figures_of, transitions
 from sluice.stages.holding import held_back, warned
 from sluice.stages.manifest import Claim, ClaimedLoad, GroupResult, Publication, counts_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 _LONGEST_ERROR = 1000
+_AT_ONCE = 1  # failures after which a load of a run that published does not wait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,17 +85,20 @@ def settle(
     run = replace(
         _run(folder, claim, result, run_id=run_id, error=error, now=now), usage=spent() + Usage(transitions=steps)
     )
+    if claim is not None and claim.plan.budget_usd is not None:
+        run = replace(run, month_usd=_month_so_far(run, ledger))
     ledger.record(run)
     if claim is not None and result.publication is not None and result.publication.changed:
         tell(events, claim, result.publication, result.counts, database=database)
     ledger.release(folder.dataset, run_id=run_id)
-    # What has failed before waits for the reconciler: trying again at once would only spend its attempts.
+    # A group that failed once beside others is tried again at once. What fails again, or as a whole, waits for the
+    # reconciler's next turn: trying again within seconds would only spend its attempts.
+    at_once = _AT_ONCE if result.state == "PARTIAL" else 0
     is_waiting = (
         claim is not None
         and not claim.over_budget
-        and any(load.attempts == 0 for load in ledger.pending(folder.dataset))
+        and any(load.attempts <= at_once for load in ledger.pending(folder.dataset))
     )
-    has_budget = claim is not None and claim.plan.budget_usd is not None
     return Settled(
         state=result.state,
         failed_groups=result.failed_groups,
@@ -107,11 +112,16 @@ def settle(
             settlements=result.settlements,
             groups=result.groups,
             publication=result.publication,
-            # A budget is a month's; without one the last few runs are enough.
-            before=islice(ledger.runs(folder.dataset), None if has_budget else HISTORY + 1),
+            before=islice(ledger.runs(folder.dataset), HISTORY + 1),
             now=now,
         ),
     )
+
+
+def _month_so_far(run: Run, ledger: Ledger) -> float:
+    """Return the dollars of the month in which the run began, up to and with the run. Reads few records."""
+    earlier = (past for past in ledger.runs(run.dataset) if past.fence < run.fence)
+    return spent_this_month(earlier, datetime.fromisoformat(run.started)) + total(run.usage)
 
 
 def _warnings(claim: Claim | None, groups: Sequence[GroupResult]) -> tuple[tuple[str, RejectCount], ...]:

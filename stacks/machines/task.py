@@ -14,9 +14,19 @@ State = dict[str, Any]
 FINAL_ERRORS = ("ContractError", "DataError", "StaleRunError")
 # The function died or ran out of time or memory. Once more may help; five times would only cost.
 SPENT_ERRORS = ("States.Timeout", "Sandbox.Timedout", "Lambda.Unknown", "Runtime.ExitError", "Runtime.OutOfMemory")
+# The function never ran, because the account or the service was full: wait, and do not call it a failure of the load.
+# docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html
+FULL_ERRORS = (
+    "Lambda.TooManyRequestsException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+)
+_PATIENCE = 30  # attempts at up to two minutes: 25 minutes on average, longer than any function runs
 # Its own time limit ends a function. The task's is a little later: for AWS having lost sight of it.
 _GRACE_SECONDS = 30
-_START_OF_GLUE_SECONDS = 900  # waiting for workers counts for the task, not for the job
+_START_OF_GLUE_SECONDS = 5400  # waiting for other runs and for workers counts for the task, not for the job
 
 
 def lambda_task(function_arn: str, *, timeout: int, payload: Mapping[str, Any], catch: str, **then: Any) -> State:
@@ -33,6 +43,7 @@ def lambda_task(function_arn: str, *, timeout: int, payload: Mapping[str, Any], 
         "Retry": [
             {"ErrorEquals": [*FINAL_ERRORS], "MaxAttempts": 0},
             {"ErrorEquals": [*SPENT_ERRORS], "MaxAttempts": 1},
+            patiently(FULL_ERRORS, attempts=_PATIENCE, seconds=2, longest=120),
             patiently(["States.ALL"], attempts=4, seconds=2),
         ],
         "Catch": caught(catch),
@@ -83,13 +94,13 @@ def athena_task(*, sql: str, database: str, workgroup: str, timeout: int, catch:
     }  # fmt: skip
 
 
-def patiently(errors: Sequence[str], *, attempts: int, seconds: int) -> dict[str, Any]:
+def patiently(errors: Sequence[str], *, attempts: int, seconds: int, longest: int = 60) -> dict[str, Any]:
     """Build a retrier whose waits double from `seconds`, spread at random so that those who failed together part."""
     return {
         "ErrorEquals": [*errors],
         "IntervalSeconds": seconds,
         "BackoffRate": 2,
-        "MaxDelaySeconds": max(60, seconds),
+        "MaxDelaySeconds": max(longest, seconds),
         "MaxAttempts": attempts,
         "JitterStrategy": "FULL",
     }

@@ -12,7 +12,7 @@ import pytest
 from sluice import errors
 from sluice.stages.judge import MOST_GROUPS, pack
 from sluice.stages.manifest import ClaimedLoad
-from stacks.machines.task import FINAL_ERRORS
+from stacks.machines.task import FINAL_ERRORS, FULL_ERRORS
 
 if TYPE_CHECKING:
     from conftest import Templates
@@ -178,6 +178,25 @@ def test_errors_that_retries_cannot_repair_are_named_as_the_code_names_them(temp
                 assert task["Retry"][0] == {"ErrorEquals": [*FINAL_ERRORS], "MaxAttempts": 0}
 
 
+@pytest.mark.parametrize("path", MACHINES)
+def test_full_account_is_waited_for_longer_than_its_longest_function_takes(templates: Templates, path: str) -> None:
+    longest = max(function.properties["Timeout"] for function in templates.of("AWS::Lambda::Function"))
+    for name, task in tasks(definition(templates, path)).items():
+        if task["Resource"] != "arn:aws:states:::lambda:invoke":
+            continue
+        for error in FULL_ERRORS:
+            retry = next(retry for retry in task["Retry"] if {error, "States.ALL"} & set(retry["ErrorEquals"]))
+            waits = [
+                min(retry["IntervalSeconds"] * 2**at, retry["MaxDelaySeconds"]) for at in range(retry["MaxAttempts"])
+            ]
+            assert sum(waits) / 2 > longest, (name, error)  # jitter halves it, on average
+
+
+def test_one_more_job_than_may_run_at_once_waits_instead_of_failing(templates: Templates) -> None:
+    (job,) = templates.of("AWS::Glue::Job")
+    assert job.properties["JobRunQueuingEnabled"] is True
+
+
 def test_marts_are_built_one_after_the_other(templates: Templates) -> None:
     assert definition(templates, "Warehouse/Marts/Machine")["States"]["Marts"]["MaxConcurrency"] == 1
 
@@ -226,8 +245,12 @@ def test_payloads_stay_below_their_limit_with_10_000_files(templates: Templates)
     items = [{"group": group.index, "engine": group.engine} for group in groups]
     answer = json.dumps({**run, "groups": items, "empty": False})
     assert len(answer) < PAYLOAD_BYTES / 10
-    # A map gathers what its iterations end with, here their own input, before ResultPath drops it.
+    # A map gathers what its iterations end with, here their own input, before ResultPath drops it. An error has up to
+    # 32 KiB: what a failed group ends with must not hold it, or 150 failures end the execution without settling.
     assert len(json.dumps([{**run, **item} for item in items])) < PAYLOAD_BYTES
+    inner = definition(templates, "Pipeline/Run/Machine")["States"]["Groups"]["ItemProcessor"]["States"]
+    ends = [state for state in inner.values() if state.get("End")]
+    assert all(state.get("ResultPath", "") is None or state.get("Result") == {} for state in ends)
     selector = definition(templates, "Pipeline/Run/Machine")["States"]["Groups"]["ItemSelector"]
     assert {name.removesuffix(".$") for name in selector} == {*run, "group", "engine"}
 

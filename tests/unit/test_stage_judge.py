@@ -116,9 +116,40 @@ def test_all_large_objects_make_one_glue_group() -> None:
     assert packed([claimed("a", 101), claimed("b", 500), claimed("c", 100)]) == [("lambda", 1), ("glue", 2)]
 
 
-def test_a_load_that_failed_before_is_alone_in_its_group() -> None:
+def test_loads_that_failed_go_together_with_others_that_failed_as_often() -> None:
     loads = [claimed("a"), claimed("b", attempts=1), claimed("c"), claimed("d")]
-    assert sorted(packed(loads)) == [("lambda", 1), ("lambda", 1), ("lambda", 2)]
+    assert packed(loads) == [("lambda", 3), ("lambda", 1)]
+
+
+USUAL = {"lambda_max_bytes": 1 << 29, "group_max_bytes": 1 << 28, "group_max_objects": 1000}
+
+
+def test_an_outage_that_failed_ten_thousand_loads_once_costs_one_more_run_and_not_fifty() -> None:
+    groups = pack([claimed(f"{at:05d}", attempts=1) for at in range(10_000)], **USUAL)
+    assert sum(len(group.loads) for group in groups) == 10_000
+    assert len(groups) <= MOST_GROUPS
+
+
+def test_an_object_that_kills_its_worker_is_alone_before_it_is_given_up() -> None:
+    for attempts, together in enumerate((1000, 100, 10, 1, 1)):
+        waiting = [load(f"{at:05d}", attempts) for at in range(2000)]
+        taken = choose(waiting, fence=1, limit=10_000, max_attempts=5).taken
+        groups = pack([claimed(one.load_id, attempts=attempts) for one in taken], **USUAL)
+        assert max(len(group.loads) for group in groups) == together
+
+
+def test_failing_loads_leave_places_for_new_ones_and_new_ones_for_them() -> None:
+    old = [claimed(f"0{at:05d}", attempts=3) for at in range(2 * MOST_GROUPS)]
+    new = [claimed(f"1{at:05d}", 1 << 28) for at in range(2 * MOST_GROUPS)]
+    groups = pack([*old, *new], **USUAL)
+    fresh = sum(group.loads[0].startswith("1") for group in groups)
+    assert len(groups) == MOST_GROUPS
+    assert MOST_GROUPS // 2 < fresh < MOST_GROUPS
+
+
+def test_a_job_of_spark_gets_no_more_than_its_disks_take() -> None:
+    groups = pack([claimed(f"{at:05d}", 50 << 30) for at in range(20)], **USUAL)
+    assert [(group.engine, len(group.loads)) for group in groups] == [("glue", 4)] * 5
 
 
 def test_a_run_has_no_more_groups_than_its_state_machine_can_bear() -> None:
