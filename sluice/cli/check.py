@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluice.cli.exits import CommandError, Exit, answering
-from sluice.cli.screen import AsJson, emit, say, show, table, working
+from sluice.cli.screen import AsJson, count_of, emit, say, show, table, working
 
 if TYPE_CHECKING:
     from sluice.contract.plan import Plan
@@ -55,7 +55,7 @@ def check(
             )
         if out is not None and out.exists() and any(out.iterdir()):
             raise CommandError(f"{out} is not empty.", how="Name a new folder with --out; nothing is overwritten.")
-        with working(f"Checking {len(files)} files"):
+        with working(f"Checking {count_of(len(files), 'file')}"):
             judged = judge(plan, files, out, examples=_EXAMPLES)
         broken = _report(plan, files, judged, as_json=as_json)
         if out is not None:

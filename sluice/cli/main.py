@@ -11,6 +11,7 @@ from sluice.cli.check import check
 from sluice.cli.cost import cost
 from sluice.cli.demo.command import demo
 from sluice.cli.deploy.commands import bootstrap, changes, deploy, destroy, package, synth
+from sluice.cli.deployed import apply
 from sluice.cli.diff import diff
 from sluice.cli.doctor import doctor
 from sluice.cli.env import env
@@ -43,7 +44,7 @@ app.callback()(choose)
 # The order in which people meet them. A command line belongs to one group.
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Begin": (new, demo, init, up, env),
-    "Change contracts and marts": (check, diff, preview),
+    "Change contracts and marts": (check, diff, preview, apply),
     "Load files and look at tables": (put, runs, rejects, orphans, query, freeze),
     "Deploy": (bootstrap, synth, package, changes, deploy, destroy),
     "Repair and watch": (doctor, replay, backfill, redrive, cost),

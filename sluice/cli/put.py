@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sluice.cli.deployed import warn_of_difference
 from sluice.cli.exits import CommandError, Exit, answering
-from sluice.cli.screen import AsJson, emit, show, table, working
+from sluice.cli.screen import AsJson, count_of, emit, show, table, working
 from sluice.cli.target import Target
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def put(  # noqa: PLR0917  (a command line has options; nobody calls it by posit
                 f"There is no contract {contracts / dataset}.odcs.yaml.", how="Name a dataset that has one."
             )
         target = Target.from_environment(os.environ)
-        with working(f"Uploading {len(files)} files") as progress:
+        warn_of_difference(target, [dataset], project)
+        with working(f"Uploading {count_of(len(files), 'file')}") as progress:
             versions = {f"{dataset}/{path.name}": _upload(target, f"{dataset}/{path.name}", path) for path in files}
             if not wait:
                 if as_json:
@@ -82,11 +84,11 @@ def _settled(
             return loads
         if time.monotonic() > deadline:
             raise CommandError(
-                f"{waiting} of {len(names)} files are not loaded yet.",
+                f"{waiting} of {count_of(len(names), 'file')} not loaded yet.",
                 how=f"They will be: `sluice runs {dataset}` says how far it is. Is {dataset} a deployed dataset?",
                 code=Exit.INFRASTRUCTURE,
             )
-        progress(f"Waiting for {waiting} of {len(names)} files to be loaded")
+        progress(f"Waiting for {waiting} of {count_of(len(names), 'file')} to be loaded")
         time.sleep(_PAUSE_SECONDS)
 
 

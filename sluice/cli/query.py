@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sluice.cli.deployed import warn_of_difference
 from sluice.cli.exits import CommandError, answering
 from sluice.cli.screen import AsJson, emit, show, table, working
 from sluice.cli.target import Target
@@ -23,6 +26,7 @@ def query(
     """Ask the curated tables and marts a question."""
     with answering(as_json=as_json):
         target = Target.from_environment(os.environ)
+        warn_of_difference(target, re.findall(r"\w+", sql), Path())
         with working("Athena works on it"):
             frame = select(target, sql)
         if as_json:

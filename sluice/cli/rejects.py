@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sluice.cli.deployed import warn_of_difference
 from sluice.cli.exits import CommandError, answering
 from sluice.cli.query import records, select
 from sluice.cli.repair import RepairedFile, Version, Written, closed, write_repairable
@@ -47,6 +48,7 @@ def rejects(
     """Open rejects, grouped by the first rule that each row broke, with samples."""
     with answering(as_json=as_json):
         target, repair = Target.from_environment(os.environ), repair or mend
+        warn_of_difference(target, [dataset], Path())
         table_name = _rejects_table(target, dataset)
         with working(f"Athena reads {table_name}") as progress:
             shut = closed(target, dataset)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from sluice.cli.exits import CommandError, answering
-from sluice.cli.screen import AsJson, emit, show, table
+from sluice.cli.screen import AsJson, count_of, emit, show, table
 from sluice.cli.target import Target
 
 _SHOWN = 20
@@ -46,6 +46,11 @@ def replay(  # noqa: PLR0917  (a command line has options; nobody calls it by po
         target = Target.from_environment(os.environ)
         selection = LoadFilter(keys=key or (), run_id=run, since=since, until=until, state=state)
         loads = select(target.ledger().loads(dataset), selection)
+        if key and (unheard := sorted(set(key) - {load.key for load in loads})) and not (run or since or until):
+            raise CommandError(
+                f"{dataset} has loaded no object {', '.join(unheard)}.",
+                how=f"Name it with its folder, as `sluice put` shows it: {dataset}/FILE.",
+            )
         listed = [
             (load.key, load.version_id, load.state, load.registered, load.run_id, load.reason)
             for load in loads[:_SHOWN]
@@ -54,10 +59,13 @@ def replay(  # noqa: PLR0917  (a command line has options; nobody calls it by po
             if as_json:
                 emit({"ok": True, "selected": len(loads), "loads": [load.load_id for load in loads]})
             else:
-                show(table(f"{len(loads)} loads of {dataset}", _COLUMNS, listed))
+                show(table(f"{count_of(len(loads), 'load')} of {dataset}", _COLUMNS, listed))
             return
         done = reopen(dataset, loads, ledger=target.ledger(), wake=target.waking())
         if as_json:
             emit({"ok": True, "selected": len(loads), **asdict(done)})
         else:
-            show(f"{done.reopened} loads of {dataset} wait for {done.run_id}; {done.waiting} waited already.")
+            show(
+                f"{count_of(done.reopened, 'load')} of {dataset} opened again for {done.run_id}; "
+                f"{done.waiting} waited already."
+            )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sluice.cli.deployed import warn_of_difference
 from sluice.cli.exits import answering
 from sluice.cli.screen import AsJson, emit, show, table
 from sluice.cli.target import Target
@@ -40,8 +41,9 @@ def runs(
 ) -> None:
     """Show what ran: rows, engine, seconds and outcome."""
     with answering(as_json=as_json):
-        ledger = Target.from_environment(os.environ).ledger()
-        datasets = [dataset] if dataset else _datasets(project)
+        target = Target.from_environment(os.environ)
+        ledger, datasets = target.ledger(), [dataset] if dataset else _datasets(project)
+        warn_of_difference(target, datasets, project)
         found = [run for name in datasets for run, _ in zip(ledger.runs(name), range(limit), strict=False)]
         if as_json:
             emit({"ok": True, "runs": [asdict(run) for run in found]})

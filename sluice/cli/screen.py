@@ -93,6 +93,11 @@ class _Log:
             self._topic, self._told = topic, now
 
 
+def count_of(number: int, thing: str) -> str:
+    """Write a count with its noun: `1 file`, `2 files`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def _cell(value: object) -> str:
     match value:
         case None:

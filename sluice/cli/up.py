@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from sluice.cli.deployed import OFFLINE, serve
 from sluice.cli.exits import answering
 from sluice.cli.home import Home
 from sluice.cli.offline import make_salt, offline_aws
@@ -34,13 +35,13 @@ def up(
         home, started = Home.of(project), time.monotonic()
         with (
             working("Starting") as progress,
-            offline_aws(project, home=home, progress=progress, context={"offline": "true"}, fresh=fresh) as cloud,
+            offline_aws(project, home=home, progress=progress, context=OFFLINE, fresh=fresh) as cloud,
         ):
             if made := make_salt(cloud):
                 say(f"Made the salt of hashed columns, {made}; it is kept with the tables.")
             cloud.start_clock()
             environment = cloud.environment()
-            home.describe(environment=environment)
+            serve(cloud, home)
             if as_json:
                 emit({"ok": True, "endpoint": cloud.endpoint, "environment": environment})
             say(

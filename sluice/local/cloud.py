@@ -25,7 +25,7 @@ from moto.moto_api._internal import moto_api_backend
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from sluice.local.clock import Clock
-from sluice.local.deployer import Deployment, deploy, of_kind, region_of
+from sluice.local.deployer import Changes, Deployment, deploy, of_kind, region_of, update
 from sluice.local.faults import Fault
 from sluice.local.gateway import Call, Gateway, keep_nothing
 from sluice.local.pace import Pace
@@ -36,6 +36,7 @@ from sluice.local.polling import Polling
 from sluice.local.principals import ACCOUNT, ADMINISTRATOR, CLOUDFORMATION, Principals
 from sluice.local.pump import Chaos, Pump, Undelivered
 from sluice.local.request import Request
+from sluice.local.resources.compute import code_folder
 from sluice.local.seams import (
     athena_queries,
     bucket_policies,
@@ -157,6 +158,18 @@ class LocalCloud:
             self._assembly, account=ACCOUNT, region=self.region, progress=self._progress,
             client=lambda service: self.principals.client(CLOUDFORMATION, service),
         )  # fmt: skip
+        self._deployed()
+        if self._keep:
+            ssm = self.principals.client(CLOUDFORMATION, "ssm")
+            self.state = State(self._keep, region=self.region, ssm=ssm)
+            self.gateway.keep = self.state.note
+            if self.state.restored:  # what was under way when the process ended goes on
+                self.pump.tick("reconcile")
+        self.polling = Polling(self.principals, invoke=self.services.invoke_now, pace=self.pace)
+        self.polling.start()
+
+    def _deployed(self) -> None:
+        """Let every part know what is deployed."""
         self.services.assets = self.deployment.assets
         self.services.log_groups = {
             function.created.ref: function.created.attributes["LogGroup"]
@@ -169,14 +182,27 @@ class LocalCloud:
             }
             for machine in stepfunctions_parser_backends[ACCOUNT][self.region].state_machines:
                 self.guard.ask(machine.roleArn, acting.for_log_delivery(machine))
-        if self._keep:
-            ssm = self.principals.client(CLOUDFORMATION, "ssm")
-            self.state = State(self._keep, region=self.region, ssm=ssm)
-            self.gateway.keep = self.state.note
-            if self.state.restored:  # what was under way when the process ended goes on
-                self.pump.tick("reconcile")
-        self.polling = Polling(self.principals, invoke=self.services.invoke_now, pace=self.pace)
-        self.polling.start()
+
+    def apply(self, assembly: Path) -> Changes:
+        """Bring what is deployed to what another assembly says, in place. Its folder must stay.
+
+        Raises:
+            UnsupportedTemplate: it asks for a change that only a new start can make. Then nothing was changed.
+        """
+        self.deployment, changes = update(
+            assembly, self.deployment, account=ACCOUNT,
+            client=lambda service: self.principals.client(CLOUDFORMATION, service),
+        )  # fmt: skip
+        self._deployed()
+        return changes
+
+    def plans(self) -> Mapping[str, str]:
+        """The compiled contracts that are deployed: texts by dataset."""
+        for function in lambda_backends[ACCOUNT][self.region].list_functions():
+            folder = code_folder(function.code_bytes) / "plans"
+            if folder.is_dir():
+                return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+        return {}
 
     def _install_seams(self) -> None:
         glue_version.install()

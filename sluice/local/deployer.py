@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
 
 from sluice.local.resources import compute, governance, messaging, storage
 from sluice.local.resources.kind import Created, Kind, Site
+from sluice.local.resources.updates import DELETES, UPDATES
 from sluice.local.template import Asset, Scope, Stack, UnsupportedTemplate, read_assembly
 
 KINDS: Mapping[str, Kind] = {**storage.KINDS, **messaging.KINDS, **compute.KINDS, **governance.KINDS}
 _NOTHING_TO_DO = frozenset({"AWS::CDK::Metadata"})
+NOTHING: Mapping[tuple[str, str], Any] = MappingProxyType({})
 # Asset manifests leave these for the deployer to fill in.
 _PLACEHOLDERS = ("${AWS::Partition}", "${AWS::AccountId}", "${AWS::Region}")
 
@@ -32,6 +35,7 @@ class Resource:
     kind: str
     path: str  # construct path, from the CDK's metadata
     created: Created
+    template: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass
@@ -65,6 +69,62 @@ def deploy(
     return deployment
 
 
+@dataclass
+class Changes:
+    """What an update has done: construct paths of resources."""
+
+    created: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+
+
+def update(
+    assembly: Path, before: Deployment, *, account: str, client: Callable[[str], Any]
+) -> tuple[Deployment, Changes]:
+    """Bring what is deployed to what another assembly says, in place.
+
+    Raises:
+        UnsupportedTemplate: it holds what cannot be created, changed or removed here. Then nothing was changed.
+    """
+    stacks, old = read_assembly(assembly), {(one.stack, one.logical_id): one for one in before.resources}
+    changes, after = Changes(), Deployment(region=before.region, assets=dict(before.assets))
+    for stack in stacks:
+        check(stack)
+        _refuse_unchangeable(stack, old)
+    wanted = {(stack.name, logical_id) for stack in stacks for logical_id in stack.resources}
+    gone = [one for place, one in reversed(old.items()) if place not in wanted]
+    for one in gone:
+        if one.kind not in DELETES:
+            raise _unchangeable("removed", one.kind, stack=one.stack, resource=one.logical_id)
+    for stack in stacks:
+        _deploy_stack(
+            stack, after, account=account, region=before.region, client=client, before=old, changes=changes
+        )  # fmt: skip
+    for one in gone:
+        site = Site(
+            stack=one.stack, logical_id=one.logical_id, account=account, region=before.region, client=client,
+            asset=lambda bucket, key: after.assets.get((bucket, key)),
+        )  # fmt: skip
+        DELETES[one.kind](site, one.created)
+        changes.deleted.append(one.path)
+    return after, changes
+
+
+def _refuse_unchangeable(stack: Stack, old: Mapping[tuple[str, str], Resource]) -> None:
+    for logical_id, resource in stack.resources.items():
+        before, kind = old.get((stack.name, logical_id)), resource["Type"]
+        if before and _differs(before.template, resource) and (kind not in UPDATES or kind != before.kind):
+            raise _unchangeable("changed", kind, stack=stack.name, resource=logical_id)
+
+
+def _unchangeable(what: str, kind: str, *, stack: str, resource: str) -> UnsupportedTemplate:
+    return UnsupportedTemplate(f"{kind} cannot be {what} while the offline AWS runs", stack=stack, resource=resource)
+
+
+def _differs(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return any(one.get(part) != other.get(part) for part in ("Type", "Properties", "Condition"))
+
+
 def region_of(assembly: Path, *, default: str = "us-east-1") -> str:
     """The region that the assembly's stacks are for. They must agree."""
     named = {stack.region for stack in read_assembly(assembly) if stack.region}
@@ -89,8 +149,17 @@ def check(stack: Stack) -> None:
 
 
 def _deploy_stack(
-    stack: Stack, deployment: Deployment, *, account: str, region: str, client: Callable[[str], Any]
+    stack: Stack,
+    deployment: Deployment,
+    *,
+    account: str,
+    region: str,
+    client: Callable[[str], Any],
+    before: Mapping[tuple[str, str], Resource] = NOTHING,
+    changes: Changes | None = None,
 ) -> None:
+    """Create the resources of a stack that are not there `before`, and update those that differ."""
+    done = changes or Changes()
     pseudo = {
         "AWS::AccountId": account, "AWS::Region": region, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
         "AWS::StackName": stack.name,
@@ -106,12 +175,20 @@ def _deploy_stack(
             stack=stack.name, logical_id=logical_id, account=account, region=region, client=client,
             asset=lambda bucket, key: deployment.assets.get((bucket, key)),
         )  # fmt: skip
-        created = _create(site, resource, scope.resolve(resource.get("Properties", {})))
+        path, old = resource.get("Metadata", {}).get("aws:cdk:path", ""), before.get((stack.name, logical_id))
+        if old is not None and not _differs(old.template, resource):
+            created = old.created
+        else:
+            properties = scope.resolve(resource.get("Properties", {}))
+            created = _make(site, resource, properties, old.created if old else None)
+            (done.updated if old else done.created).append(path)
         scope.refs[logical_id], scope.attributes[logical_id] = created.ref, created.attributes
-        path = resource.get("Metadata", {}).get("aws:cdk:path", "")
         deployment.resources.append(
-            Resource(stack=stack.name, logical_id=logical_id, kind=resource["Type"], path=path, created=created)
-        )
+            Resource(
+                stack=stack.name, logical_id=logical_id, kind=resource["Type"], path=path, created=created,
+                template=resource,
+            )
+        )  # fmt: skip
     _note_outputs(stack, scope, deployment)
 
 
@@ -119,15 +196,19 @@ def _wanted(resource: Mapping[str, Any], scope: Scope) -> bool:
     return "Condition" not in resource or scope.holds(resource["Condition"])
 
 
-def _create(site: Site, resource: Mapping[str, Any], properties: Mapping[str, Any]) -> Created:
+def _make(site: Site, resource: Mapping[str, Any], properties: Mapping[str, Any], before: Created | None) -> Created:
+    """Create a resource, or update the one that is there."""
     known = KINDS[resource["Type"]]
+    handled = {name: value for name, value in properties.items() if name in known.handled}
     try:
-        return known.create(site, {name: value for name, value in properties.items() if name in known.handled})
+        return UPDATES[resource["Type"]](site, handled, before) if before else known.create(site, handled)
     except ParamValidationError as error:  # a nested property that the SDK does not know either
         raise UnsupportedTemplate(f"{resource['Type']}: {error}", stack=site.stack, resource=site.logical_id) from error
     except (ClientError, KeyError) as error:
         raise UnsupportedTemplate(
-            f"{resource['Type']} could not be created: {error!r}", stack=site.stack, resource=site.logical_id
+            f"{resource['Type']} could not be {'updated' if before else 'created'}: {error!r}",
+            stack=site.stack,
+            resource=site.logical_id,
         ) from error
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from sluice.local.control import PATH, Control
 from sluice.local.faults import Fault, Faults, answer
 from sluice.local.request import Request, identify
 
@@ -67,6 +68,7 @@ class Gateway:
         self.authorize: Authorize = allow_all
         self.missing: Authorize = allow_all
         self.keep: Callable[[Request, int], None] = keep_nothing
+        self.control: Control | None = None
         self.name_of: Callable[[str], str] = lambda _access_key: "unknown"
         self.calls: deque[Call] = deque(maxlen=_REMEMBERED)
         self._counts: Counter[tuple[str, str, str]] = Counter()
@@ -100,6 +102,8 @@ class Gateway:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
+        if self.control is not None and environ["PATH_INFO"].startswith(PATH):
+            return self.control(environ, start_response)
         started = time.monotonic()
         request = identify(environ)
         principal = self.name_of(request.access_key)

@@ -112,6 +112,13 @@ def test_an_aws_killed_in_the_middle_of_a_put_goes_on_where_it_was(project: Path
         assert sluice(project, "doctor", "orders")["ok"]
         assert sluice(project, "put", "orders", *names)["ok"]
         assert sluice(project, "query", "SELECT count(*) AS n FROM orders")["rows"] == [{"n": 20 * ROWS}]
+        # A changed contract comes in while it runs.
+        contract = project / "contracts" / "orders.odcs.yaml"
+        contract.write_text(CONTRACT.replace("1.0.0", "1.1.0").replace("minimum: 0", "minimum: 1"))
+        assert sluice(project, "apply")["contracts"]["orders"]["version"] == "1.1.0"
+        assert not sluice(project, "put", "orders", names[0])["ok"]
+        (reject,) = sluice(project, "rejects", "orders")["groups"]
+        assert (reject["rule"], reject["rows"]) == ("minimum", 1)
     assert (project / "up.log").read_text().count("Made the salt") == 1
     with up(project, "--fresh"):
         assert sluice(project, "runs", "orders")["runs"] == []

@@ -37,6 +37,18 @@ def function(site: Site, properties: Properties) -> Created:
     return Created(name, {"Arn": made["FunctionArn"], "LogGroup": group})
 
 
+def update_function(site: Site, properties: Properties, created: Created) -> Created:
+    """Give a function new code and settings."""
+    client, code = site.client("lambda"), properties["Code"]
+    package = _pointer_to(_asset(site, code["S3Bucket"], code["S3Key"]))
+    client.update_function_code(FunctionName=created.ref, ZipFile=package)
+    arguments = given(properties, *_FUNCTION_ARGUMENTS.split())
+    client.update_function_configuration(
+        FunctionName=created.ref, **{name: value for name, value in arguments.items() if name != "Architectures"}
+    )
+    return created
+
+
 def _asset(site: Site, bucket: str, key: str) -> Path:
     found = site.asset(bucket, key)
     if found is None:
@@ -98,17 +110,30 @@ _JOB_ARGUMENTS = (
 def state_machine(site: Site, properties: Properties) -> Created:
     """AWS::StepFunctions::StateMachine. A transition to nowhere is refused here: moto would fail later."""
     name = properties.get("StateMachineName") or site.name(limit=80)
-    definition = properties.get("DefinitionString") or json.dumps(properties["Definition"])
-    for token, value in properties.get("DefinitionSubstitutions", {}).items():
-        definition = definition.replace("${" + token + "}", str(value))
-    for missing in dangling(json.loads(definition)):
-        raise UnsupportedTemplate(f"the definition goes on to {missing}", stack=site.stack, resource=site.logical_id)
+    definition = _definition(site, properties)
     arguments: dict[str, Any] = given(properties, roleArn="RoleArn", type="StateMachineType")
     for property_name in {"LoggingConfiguration", "TracingConfiguration"} & set(properties):
         arguments |= lower_first({property_name: properties[property_name]})
     arguments["tags"] = [{"key": key, "value": value} for key, value in tag_map(properties).items()]
     made = site.client("stepfunctions").create_state_machine(name=name, definition=definition, **arguments)
     return Created(made["stateMachineArn"], {"Arn": made["stateMachineArn"], "Name": name})
+
+
+def update_state_machine(site: Site, properties: Properties, created: Created) -> Created:
+    """Give a state machine a new definition. Executions under way go on by the old one."""
+    site.client("stepfunctions").update_state_machine(
+        stateMachineArn=created.ref, definition=_definition(site, properties), roleArn=properties["RoleArn"]
+    )
+    return created
+
+
+def _definition(site: Site, properties: Properties) -> str:
+    definition = str(properties.get("DefinitionString") or json.dumps(properties["Definition"]))
+    for token, value in properties.get("DefinitionSubstitutions", {}).items():
+        definition = definition.replace("${" + token + "}", str(value))
+    for missing in dangling(json.loads(definition)):
+        raise UnsupportedTemplate(f"the definition goes on to {missing}", stack=site.stack, resource=site.logical_id)
+    return definition
 
 
 def dangling(machine: Mapping[str, Any]) -> Iterator[str]:

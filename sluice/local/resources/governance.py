@@ -22,12 +22,18 @@ def role(site: Site, properties: Properties) -> Created:
         AssumeRolePolicyDocument=text(properties["AssumeRolePolicyDocument"]),
         **given(properties, "Description", "MaxSessionDuration", "Path", "PermissionsBoundary", "Tags"),
     )["Role"]
+    put_role_policies(site, name, properties)
+    return Created(name, {"Arn": made["Arn"], "RoleId": made["RoleId"]})
+
+
+def put_role_policies(site: Site, name: str, properties: Properties) -> None:
+    """Give a role the policies that its template names."""
+    iam = site.client("iam")
     for arn in properties.get("ManagedPolicyArns", []):
         iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     for policy in properties.get("Policies", []):
         document = text(policy["PolicyDocument"])
         iam.put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document)
-    return Created(name, {"Arn": made["Arn"], "RoleId": made["RoleId"]})
 
 
 def inline_policy(site: Site, properties: Properties) -> Created:
