@@ -13,6 +13,7 @@ from sluice.contract.cells import cell_cast, value_cast
 from sluice.contract.derive import derived_expression
 from sluice.contract.filetypes import file_type
 from sluice.contract.judging import object_checks, uniques
+from sluice.contract.mistakes import mistake
 from sluice.contract.model import Dataset, Property, Spelling
 from sluice.contract.nested import is_nested, nested_cast, nested_rules, nested_type
 from sluice.contract.plan import EXTRA, Column, PartitionField, Plan, Rule
@@ -188,6 +189,7 @@ def _column(
         else:
             expression, expected = cell_cast(item, cells[source], kind)
             typed = value_cast(item, cells[source], kind, form=dataset.reading.format)
+            explain = mistake(item, kind)
     return Column(
         name=item.name,
         source=source,

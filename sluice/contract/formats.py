@@ -61,6 +61,12 @@ def formatted_cast(cell: str, kind: str, form: str, *, zone: str | None = None) 
     return f"CASE WHEN {exact} THEN CAST({value} AS {duckdb_type(kind)}) END"
 
 
+def format_pattern(form: str) -> tuple[str, str]:
+    """The strptime format and the regular expression that a known Java format becomes."""
+    strptime, shape, _ = _translated(form)
+    return strptime, shape
+
+
 def _translated(form: str) -> tuple[str, str, str]:
     strptime, shape, parts, position = "", "", "", 0
     while position < len(form):

@@ -110,3 +110,22 @@ def test_a_file_of_another_kind_is_refused_by_what_it_is_also_in_the_rejects(
     CliRunner().invoke(app, ["check", "t", str(tmp_path / "t.dat"), *arguments])
     (reason,) = duckdb.sql(f"SELECT reason FROM read_parquet('{out}/rejects/*.parquet')").fetchone() or ("",)
     assert words in reason
+
+
+WORDED = CONTRACT.replace("skipLines: 1, format: FORMAT", 'delimiter: ";", decimalSeparator: ","').replace(
+    "      - {name: note, logicalType: string}\n",
+    "      - {name: price, logicalType: number, physicalType: 'decimal(9,2)'}\n"
+    "      - {name: day, logicalType: date, logicalTypeOptions: {format: dd.MM.yyyy}}\n"
+    "      - {name: at, logicalType: timestamp}\n",
+)  # fmt: skip
+
+
+def test_a_mistake_that_people_make_is_called_by_its_name(tmp_path: Path) -> None:
+    rows = ["1;1,234.50;01.02.2026;2024-02-29;a", "2;1,5;31.02.2026;2024-02-29T00:00:00;a"]
+    rows += ["3;1,5;01.02.2026;2024-02-30T10:00:00;a", "4;1,x;1.2.2026;2024-02-29T10:00:00;a"]
+    answer = checked(tmp_path, ("id;price;day;at;iban\n" + "\n".join(rows) + "\n").encode(), contract=WORDED)
+    said = {sample["row"]: sample["reason"] for sample in answer["samples"]}
+    assert said[1] == "expected a number like 1234,50; got '1,234.50' (written the English way?)"
+    assert said[2] == "no such day: '31.02.2026'"
+    assert said[3] == "no such day or time: '2024-02-30T10:00:00'"
+    assert said[4] == "expected decimal(9,2), written like 1234,5, got '1,x'"
