@@ -16,7 +16,8 @@ _DEFAULTS = Reading()
 _OPTIONS = (
     ("format", "format"), ("delimiter", "delimiter"), ("quote", "quote"), ("escape", "escape"), ("header", "header"),
     ("header_lines", "headerLines"), ("skip_lines", "skipLines"), ("skip_footer", "skipFooter"), ("comment", "comment"),
-    ("blanks", "blanks"), ("ragged_rows", "raggedRows"), ("encoding", "encoding"),
+    ("blanks", "blanks"), ("ragged_rows", "raggedRows"),
+    ("record_path", "recordPath"), ("encoding", "encoding"),
     ("missing_columns", "missingColumns"),
 )  # fmt: skip
 

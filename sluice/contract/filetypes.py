@@ -54,7 +54,7 @@ def file_type(form: Format) -> FileType:
             return FileType(
                 words=dict.fromkeys(("json", "jsonl", "ndjson"), ","),
                 suffixes=(".jsonl", ".json", ".ndjson"),
-                options=_TEXT_OPTIONS,
+                options=_TEXT_OPTIONS | {"recordPath"},
                 is_text=True,
                 has_nested_values=True,
             )

@@ -78,6 +78,7 @@ class Reading:
     blanks: Literal["keep", "trim"] = "keep"  # spaces and tabs around names and cells
     ragged_rows: Literal["reject", "fill"] = "reject"
     stray_quotes: Literal["lone", "text", "reject"] = "lone"  # which quotes in cells that are not quoted are text
+    record_path: tuple[str, ...] = ()  # members of JSON that lead to the records; none: the file holds them itself
     encoding: str = "utf-8"
     compression: str = "auto"  # by suffix: .gz .zst .bz2 .zip; or none, gzip, zstd, bzip2, zip
     null_texts: tuple[str, ...] = ("",)
@@ -228,7 +229,13 @@ class Plan:
             **{
                 **data,
                 "primary_key": tuple(data["primary_key"]),
-                "reading": Reading(**{**reading, "null_texts": tuple(reading["null_texts"])}),
+                "reading": Reading(
+                    **{
+                        **reading,
+                        "null_texts": tuple(reading["null_texts"]),
+                        "record_path": tuple(reading.get("record_path", ())),
+                    }
+                ),
                 "columns": tuple(Column(**column) for column in data["columns"]),
                 "omitted": tuple(Column(**column) for column in data.get("omitted", ())),
                 "read_order": tuple(data.get("read_order", ())),

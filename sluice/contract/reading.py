@@ -30,6 +30,7 @@ ENCODINGS = {
 }
 COMPRESSIONS = ("auto", "none", "gzip", "zstd", "bzip2", "zip")
 _ENDS = {"auto": "auto", "lf": "\n", "crlf": "\r\n", "cr": "\r"}
+_DEEPEST = 12  # levels of an envelope
 _LONGEST = 16  # characters of a delimiter, a record end, the beginning of a comment
 _FILE_SERVERS = frozenset({"s3", "local", "sftp", "azure", "custom"})
 
@@ -67,6 +68,7 @@ def read_reading(custom: Custom, servers: Sequence[Server] | None) -> Reading:
         blanks=custom.choice("blanks", "keep", ("keep", "trim")),
         ragged_rows=custom.choice("raggedRows", "reject", ("reject", "fill")),
         stray_quotes=custom.choice("strayQuotes", "lone", ("lone", "text", "reject")),
+        record_path=_record_path(custom),
         encoding=_known(custom, servers, "encoding", "utf-8", ENCODINGS),
         compression=custom.choice("compression", "auto", COMPRESSIONS),
         null_texts=custom.texts("nullTexts", file_type(form).null_texts),
@@ -75,6 +77,17 @@ def read_reading(custom: Custom, servers: Sequence[Server] | None) -> Reading:
     )
     _refuse_ambiguous(custom, reading)
     return reading
+
+
+def _record_path(custom: Custom) -> tuple[str, ...]:
+    """The members that lead to the records: `Records`, `data.items`, or a list where names hold points."""
+    said = custom.values.get("recordPath", "")
+    names = tuple(said.split(".")) if isinstance(said, str) and said else custom.texts("recordPath", ()) if said else ()
+    if "" in names or len(names) > _DEEPEST:
+        raise custom.source("recordPath").error(
+            f"recordPath is {said!r}", f"write at most {_DEEPEST} names with points between, such as data.items"
+        )
+    return names
 
 
 def _refuse_foreign(custom: Custom, form: Format) -> None:

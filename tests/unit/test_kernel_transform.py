@@ -145,7 +145,7 @@ NONE = "none of the expected columns 'id', 'day', 'amount', 'note'"
     ("header", "told", "reason"),
     [
         ("id,day,note\n", "missing 'amount'", "missing 'amount'"),
-        ("id,day,amount,note,more\n", "unknown columns: 5", "unknown 'more'"),
+        ("id,day,amount,note,more\n", "unknown columns: 5", "unknown column 5 'more'"),
         ("id,day,amount,note,id\n", "more than one column is named 'id'", "more than one column is named 'id'"),
         ("a,b\n", f"{NONE}, found 2 others", f"{NONE}, found 'a', 'b'"),
         ("", "expected a header, got an empty file", "expected a header, got an empty file"),

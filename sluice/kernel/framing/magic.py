@@ -46,8 +46,10 @@ def foreign_type(path: Path, form: Format, compression: str) -> str | None:
     """
     with path.open("rb") as file:
         head = file.read(_HEAD)
+    if not head:
+        return None if form in _TEXT else "empty"
     if not head.strip(b"\0"):
-        return "nothing but zero bytes: its transfer failed, send it again" if head else "an empty file"
+        return "nothing but zero bytes: its transfer failed, send it again"
     if head.startswith((_OLE, _ZIP, b"PAR1", *(magic for magic, _ in _PACKED))):
         return _container(path, head, form, compression)
     if known := next((words for magic, *words in _KINDS if head.startswith(magic)), None):

@@ -86,7 +86,7 @@ def dialect_of(reading: Reading, *, key: str, head: bytes) -> Dialect | None:
         case "csv":
             return _delimited(reading, head, origin)
         case "json":
-            if head[origin : origin + 1] != b"{":
+            if reading.record_path or head[origin : origin + 1] != b"{":
                 return None
             return Dialect(quote=b"", delimiter=b"", lines=True, header=False, origin=origin)
         case "parquet" | "xlsx":
@@ -269,11 +269,12 @@ def _json_lines(block: bytes, before: bytes, offset: int) -> Tally:
     """Each newline must stand between two objects; then none stands inside one, since JSON has `}{` nowhere else."""
     window = before + block
     found = block.find(b"\n")
+    several = any(joint in window for joint in (b"}{", b"} {", b"}\t{"))  # objects in a line, or a text that looks so
     return Tally(
         inside=False,
         records=block.count(b"\n"),
         first_end=offset + found + 1 if found >= 0 else None,
         first_counts=found >= 0,
         bare=found >= 0,
-        doubt=window.count(b"\n", 1, len(window) - 1) != window.count(b"}\n{"),
+        doubt=several or window.count(b"\n", 1, len(window) - 1) != window.count(b"}\n{"),
     )

@@ -1,14 +1,17 @@
-"""JSON objects, one to a line or all in one array, as records of cells. Numbers stay the digits that stood there."""
+"""JSON objects as records of cells: one to a line, one after the other in any layout, in an array, or in an envelope.
+
+Numbers stay the digits that stood there.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from sluice.contract.plan import Plan
 from sluice.errors import DataError
@@ -17,6 +20,7 @@ from sluice.kernel.readers.delimited import Record
 from sluice.kernel.readers.header import Members, sources
 
 _BLOCK = 1 << 20
+_ENVELOPE = 1 << 26  # characters of a file that may be one envelope
 _BLANK = " \t\r\n"
 _BLANKS = re.compile(f"[{_BLANK}]*")
 
@@ -39,7 +43,7 @@ def documents(path: Path, plan: Plan, limits: Limits, *, key: str, seen: Seen | 
 
     Where the plan takes unknown members, they are one cell more. `seen` knows the members of all objects at the end.
 
-    An array that is damaged refuses the file (DataError `file.json`), a damaged line only itself.
+    An array or a stream that is damaged refuses the file (DataError `file.json`), a damaged line only itself.
     """
 
     def refuse(rule: str, message: str) -> DataError:
@@ -50,10 +54,8 @@ def documents(path: Path, plan: Plan, limits: Limits, *, key: str, seen: Seen | 
         columns, frozenset(columns), plan.reading.unknown_columns, shown=not plan.protects, seen=seen or Seen()
     )
     with path.open(encoding="utf-8", newline="") as file:
-        is_array = file.read(_BLOCK).lstrip(_BLANK).startswith("[")
-        file.seek(0)
-        if is_array:
-            for value, raw in _Array(file, limits, refuse):
+        if plan.reading.record_path or _layout(file, limits) != "lines":
+            for value, raw in JsonStream(file, limits, refuse).records(plan.reading.record_path):
                 yield _record(value, raw, shape)
             return
         while line := file.readline(limits.max_field_bytes + 1):
@@ -66,6 +68,57 @@ def documents(path: Path, plan: Plan, limits: Limits, *, key: str, seen: Seen | 
                     yield Record([], raw, "expected a JSON object, got text that is no JSON")
 
 
+def _layout(file: IO[str], limits: Limits) -> Literal["array", "stream", "lines"]:
+    """Tell how the objects of a file stand in it, by the first of them: in an array, one to a line, or as they come.
+
+    Objects that come over several lines, or several to a line, are a stream.
+    """
+    text = file.read(_BLOCK)
+    try:
+        start = len(text) - len(text.lstrip(_BLANK))
+        if text[start : start + 1] == "[":
+            return "array"
+        first, _, _ = text[start:].partition("\n")
+        with suppress(ValueError, RecursionError):
+            _DECODER.decode(first.strip(_BLANK))
+            return "lines"
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(text, start)
+            except (ValueError, RecursionError):
+                more = file.read(max(_BLOCK, len(text))) if len(text) <= limits.max_field_bytes else ""
+                if not more:
+                    return "lines"  # the first object is damaged: in a file of lines it costs itself alone
+                text += more
+            else:
+                after = text[end:].lstrip(_BLANK)[:1]
+                return "stream" if isinstance(value, dict) and after in {"", "{"} else "lines"
+    finally:
+        file.seek(0)
+
+
+def find_record_path(path: Path) -> tuple[str, ...]:
+    """Return the path to the records of a file that is one envelope: the longest list of objects, two levels deep.
+
+    Empty where the file is no single object, or holds no such list.
+    """
+    with path.open(encoding="utf-8") as file:
+        try:
+            value = _DECODER.decode(file.read(_ENVELOPE))
+        except (ValueError, RecursionError):
+            return ()
+    lists: dict[tuple[str, ...], int] = {}
+    for name, inside in value.items() if isinstance(value, dict) else ():
+        nested: list[tuple[tuple[str, ...], Any]] = [((name,), inside)]
+        nested += [((name, own), items) for own, items in inside.items()] if isinstance(inside, dict) else []
+        lists |= {
+            where: len(items)
+            for where, items in nested
+            if isinstance(items, list) and items and all(isinstance(item, dict) for item in items)
+        }
+    return max(lists, key=lambda where: lists[where], default=())
+
+
 def member_names(path: Path, plan: Plan, limits: Limits, *, key: str) -> list[str]:
     """List the members of all objects of a file, in the order in which they are first met."""
     names: dict[str, None] = {}
@@ -76,14 +129,29 @@ def member_names(path: Path, plan: Plan, limits: Limits, *, key: str) -> list[st
     return list(names)
 
 
-class _Array:
-    """The elements of a JSON array with their texts; at most one element and a block are held at a time."""
+class JsonStream:
+    """The objects of a JSON text with their texts; at most one of them and a block are held at a time."""
 
     def __init__(self, file: IO[str], limits: Limits, refuse: Callable[[str, str], DataError]) -> None:
         self._file, self._limits, self._refuse = file, limits, refuse
         self._text, self._at, self._number = "", 0, 0
 
-    def __iter__(self) -> Iterator[tuple[Any, str]]:
+    def records(self, path: Sequence[str] = ()) -> Iterator[tuple[Any, str]]:
+        """Yield the objects: those of an array, those that follow one another, or those below `path` of each of them.
+
+        Raises DataError `file.json` where the text breaks off, or where an envelope lacks the path or has it twice.
+        """
+        while mark := self._mark():
+            if path:
+                yield from self._below(path)
+            elif mark == "[":
+                yield from self._elements()
+                if self._mark():
+                    raise self._broken()
+            else:
+                yield self._element()
+
+    def _elements(self) -> Iterator[tuple[Any, str]]:
         self._expect("[")
         if self._mark() != "]":
             yield self._element()
@@ -91,10 +159,33 @@ class _Array:
                 self._expect(",")
                 yield self._element()
         self._expect("]")
-        if self._mark():
-            raise self._broken()
 
-    def _element(self) -> tuple[Any, str]:
+    def _below(self, path: Sequence[str]) -> Iterator[tuple[Any, str]]:
+        """Yield what stands below the path in the value that comes next; an object there is one record."""
+        if not path:
+            if self._mark() == "[":
+                yield from self._elements()
+            elif (found := self._element())[0] is not None:
+                yield found
+            return
+        self._expect("{")
+        met = 0
+        while self._mark() != "}":
+            name, _ = self._element(counts=False)
+            self._expect(":")
+            if name == path[0]:
+                met += 1
+                yield from self._below(path[1:])
+            else:
+                self._element(counts=False)
+            if self._mark() != "}":
+                self._expect(",")
+        self._expect("}")
+        if met != 1:
+            times = "twice" if met else "not at all"
+            raise self._refuse("file.json", f"expected the member {path[0]!r} of the recordPath once, got it {times}")
+
+    def _element(self, *, counts: bool = True) -> tuple[Any, str]:
         self._mark()
         while True:
             try:
@@ -106,7 +197,7 @@ class _Array:
             if end == len(self._text) and self._fetch():
                 continue  # the block ended with the element, or inside its number
             raw = self._text[self._at : end]
-            self._at, self._number = end, self._number + 1
+            self._at, self._number = end, self._number + counts
             if self._number > self._limits.max_rows:
                 raise self._refuse("file.limit", f"more than {self._limits.max_rows} records")
             return value, raw
@@ -133,7 +224,7 @@ class _Array:
         return bool(more)
 
     def _broken(self) -> DataError:
-        return self._refuse("file.json", f"expected a JSON array, got something else after record {self._number}")
+        return self._refuse("file.json", f"expected JSON, got something else after record {self._number}")
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import re
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import assert_never
@@ -42,6 +43,8 @@ def write_records(
             head, text = "", prepare(source, plan, scratch=scratch, limits=limits)
             found = documents(text.path, plan, limits, key=source.key)
             chosen = [" ".join(raw.split("\n")) for raw in _chosen(found, rows)]  # one a line
+            if chosen and reading.record_path:
+                chosen = [_enveloped(chosen, reading.record_path)]
         case "parquet" | "xlsx":
             raise DataError(
                 f"records of a {reading.format} file cannot be repaired as text: repair them at their source",
@@ -63,6 +66,14 @@ def _delimited(source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits)
     head = _first_lines(text.path, reading.skip_lines + lines, reading.record_end)
     found = records(text.path, plan, limits, key=source.key, skip_lines=reading.skip_lines)
     return head, islice(found, reading.header_lines if reading.header else 0, None)
+
+
+def _enveloped(objects: Sequence[str], path: Sequence[str]) -> str:
+    """Write the texts of objects as the contract's envelope holds them."""
+    text = f"[{', '.join(objects)}]"
+    for name in reversed(path):
+        text = f"{{{json.dumps(name, ensure_ascii=False)}: {text}}}"
+    return text
 
 
 def _chosen(found: Iterator[Record], rows: Collection[int]) -> Iterator[str]:

@@ -22,7 +22,7 @@ def record_lines(
     Records of formats without lines are left out, and those beyond the first five million.
     """
     wanted = {row for row in rows if row <= _FAR}
-    if not wanted or plan.reading.format not in {"csv", "json"}:
+    if not wanted or plan.reading.format not in {"csv", "json"} or plan.reading.record_path:
         return {}
     text = prepare(source, plan, scratch=scratch, limits=limits)
     starts = _json_lines(text.path) if plan.reading.format == "json" else _lines(text.path, plan, limits, source.key)
@@ -40,7 +40,7 @@ def _json_lines(path: Path) -> Iterator[int]:
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             text = line.strip()
-            if text.startswith("["):
-                return
+            if text and not (text.startswith("{") and text.endswith("}")):
+                return  # an array, or an object over several lines
             if text:
                 yield number

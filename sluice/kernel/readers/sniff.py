@@ -21,7 +21,7 @@ from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.readers.arrow import DamagedError
 from sluice.kernel.readers.columnar import parquet_names
 from sluice.kernel.readers.dialect import Dialect, vote
-from sluice.kernel.readers.documents import member_names
+from sluice.kernel.readers.documents import find_record_path, member_names
 from sluice.kernel.readers.sheets import sheet_records
 
 _PACKED = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".zip")
@@ -63,7 +63,13 @@ def sniff(source: SourceFile, plan: Plan, *, scratch: Path, limits: Limits) -> D
             return vote(head, tail, told.reading)
         case "json":
             told, text = _decoded(source, replace(plan, reading=reading), scratch, limits)
-            return Dialect(reading=told.reading, names=member_names(text, told, limits, key=source.key))
+            inside = find_record_path(text)
+            told = replace(told, reading=replace(told.reading, record_path=inside))
+            findings = (
+                [f"the file is one object that holds the records: recordPath {'.'.join(inside)}"] if inside else []
+            )
+            names = member_names(text, told, limits, key=source.key)
+            return Dialect(reading=told.reading, names=names, findings=findings)
         case "parquet":
             return Dialect(reading=reading, names=_parquet_names(source, plan, limits))
         case "xlsx":
