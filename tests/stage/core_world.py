@@ -66,18 +66,20 @@ class World:
         self.plan, self.now, number = plan, START, next(NUMBERS)
         session = boto3.Session(region_name=REGION)
         self.states = session.client("stepfunctions")
+        names = {
+            "raw_bucket": f"raw-{number}",
+            "lake_bucket": f"lake-{number}",
+            "ledger_table": f"ledger-{number}",
+            "database": f"db{number}",
+        }
         self.settings = StageSettings(
-            raw_bucket=f"raw-{number}",
-            lake_bucket=f"lake-{number}",
-            ledger_table=f"ledger-{number}",
-            database=f"db{number}",
             state_machine=self.states.create_state_machine(
                 name=f"pipeline-{number}",
                 roleArn="arn:aws:iam::123456789012:role/any",
                 definition=json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}),
             )["stateMachineArn"],
             endpoint=endpoint,
-            **settings,
+            **names | settings,
         )
         self.raw = session.client("s3")
         for bucket in (self.settings.raw_bucket, self.settings.lake_bucket):

@@ -40,6 +40,7 @@ def test_a_plan_of_a_newer_release_is_refused_and_one_without_a_number_is_read()
         Plan.from_dict({**data, KEY: 99})
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("item", ["lease", "load#", "run#", "pending#"])
 def test_a_ledger_of_a_newer_release_is_refused(world: World, item: str) -> None:
     with newer_item(world, item), pytest.raises(NewerStateError, match="ledger of items"):
@@ -47,6 +48,7 @@ def test_a_ledger_of_a_newer_release_is_refused(world: World, item: str) -> None
     everything_of(world)
 
 
+@pytest.mark.proof
 def test_a_claim_of_a_newer_release_is_refused_and_its_files_stay_unpublished(world: World) -> None:
     key, bucket = f"{world.folder(world.fence).prefix}/claim.json", world.settings.lake_bucket
     body = world.raw.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -59,6 +61,7 @@ def test_a_claim_of_a_newer_release_is_refused_and_its_files_stay_unpublished(wo
     assert world.ids() == [1]
 
 
+@pytest.mark.proof
 def test_a_table_of_a_newer_release_is_neither_claimed_for_nor_changed(world: World) -> None:
     table = world.services.catalog.load_table((world.settings.database, "items"))
     assert table.properties[FORMAT] == str(FORMATS["table"])
