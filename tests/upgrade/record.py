@@ -1,6 +1,6 @@
 """Record the state that a release leaves behind, for later releases to continue: `python -m tests.upgrade.record FILE`.
 
-Run it once with the code of each release (in a checkout of its tag), and keep FILE as `release-<version>.zip` here, with
+Run it once with the code of each release (in a checkout of its tag). Keep FILE here as `release-<version>.zip`, with
 the release's `shapes.py` beside it. One zip holds three datasets, each with its own buckets, ledger and Glue database.
 """
 
