@@ -23,6 +23,7 @@ from sluice.distributed.transform import PartSizes, transform
 from sluice.kernel.outcome import Limits
 from sluice.prices import Usage, billed_dpu_seconds
 from sluice.settings import ROWS, RuntimeSettings, from_texts
+from sluice.stages.failure import noted
 from sluice.stages.run_folder import RunFolder
 from sluice.stages.salt import salt_from
 
@@ -51,17 +52,18 @@ def main(words: Sequence[str]) -> None:
     folder = RunFolder(connect(), bucket=given.lake_bucket, dataset=given.dataset, fence=given.fence)
     spark = SparkContext.getOrCreate()
     try:
-        result = transform(
-            folder,
-            given.group,
-            spark=spark,
-            connect=connect,
-            raw_bucket=given.raw_bucket,
-            limits=Limits(memory_bytes=settings.spark_task_bytes, threads=1),
-            sizes=PartSizes(part=settings.spark_part_bytes, bucket=settings.spark_bucket_bytes),
-            timer=time.monotonic,
-            salt_of=salt_from(settings.salt_parameter, lambda: boto3.client("ssm")),
-        )
+        with noted(folder, given.group):
+            result = transform(
+                folder,
+                given.group,
+                spark=spark,
+                connect=connect,
+                raw_bucket=given.raw_bucket,
+                limits=Limits(memory_bytes=settings.spark_task_bytes, threads=1),
+                sizes=PartSizes(part=settings.spark_part_bytes, bucket=settings.spark_bucket_bytes),
+                timer=time.monotonic,
+                salt_of=salt_from(settings.salt_parameter, lambda: boto3.client("ssm")),
+            )
     finally:
         spark.stop()
         used = Usage(dpu_seconds=billed_dpu_seconds(time.monotonic() - begun, given.dpu))

@@ -9,6 +9,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sluice.stages.failure import noted
 from sluice.stages.logs import stage_logger
 from sluice.stages.services import services
 from sluice.stages.spending import spent_in_run
@@ -26,6 +27,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory(prefix="sluice-") as scratch,
         spent_in_run(folder, at.meter(), stage="transform", attempt=context.aws_request_id),
+        noted(folder, event["group"]),
     ):
         result = transform(
             folder,

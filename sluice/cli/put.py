@@ -16,11 +16,12 @@ from sluice.cli.screen import AsJson, count_of, emit, show, table, working
 from sluice.cli.target import Target
 
 if TYPE_CHECKING:
-    from sluice.ledger.model import Load
+    from sluice.ledger.model import Load, Run
 
 _COLUMNS = ("object", "state", "read", "accepted", "rejected", "superseded", "run", "reason")
 _NUMBERS = ("read", "accepted", "rejected", "superseded")
 _PAUSE_SECONDS = 0.5
+_SURE = 3  # between giving back the lease and waking the next run nobody holds it
 
 
 def put(  # noqa: PLR0917  (a command line has options; nobody calls it by position)
@@ -77,11 +78,22 @@ def _settled(
 
     ledger = target.ledger()
     names = [load_id(target.raw_bucket, key, version) for key, version in versions.items()]
+    # A run that is under way may have taken these files; one that has ended has not.
+    seen = next((run.fence + (run.state != "RUNNING") for run in ledger.runs(dataset)), 0)
+    failed = 0  # polls in a row that found a failed run and none under way
     while True:
         loads = [load for name in names if (load := ledger.find(dataset, name))]
         waiting = len(names) - sum(load.state != "PENDING" for load in loads)
         if not waiting:
             return loads
+        failed = failed + 1 if (run := _failed(target, dataset, since=seen)) else 0
+        if run and failed > _SURE:
+            raise CommandError(
+                f"Run {run.run_id} failed: {run.error or 'nobody could say why'}",
+                how=f"The {waiting} files are kept. Once the cause is gone the reconciler loads them; "
+                f"`sluice runs {dataset}` says so.",
+                code=Exit.INFRASTRUCTURE,
+            )
         if time.monotonic() > deadline:
             raise CommandError(
                 f"{waiting} of {count_of(len(names), 'file')} not loaded yet.",
@@ -90,6 +102,15 @@ def _settled(
             )
         progress(f"Waiting for {waiting} of {count_of(len(names), 'file')} to be loaded")
         time.sleep(_PAUSE_SECONDS)
+
+
+def _failed(target: Target, dataset: str, *, since: int) -> Run | None:
+    """Return the newest run, from fence `since` on, if it failed and no other one is under way."""
+    ledger = target.ledger()
+    run = next(ledger.runs(dataset), None)
+    if run is None or run.fence < since or run.state not in {"FAILED", "PARTIAL"}:
+        return None
+    return run if ledger.lease(dataset).run_id is None else None
 
 
 def _document(load: Load) -> dict[str, object]:

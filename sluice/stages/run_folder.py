@@ -51,6 +51,15 @@ class RunFolder:
         """Write the result of a group, and return the one that won."""
         return GroupResult.from_json(self._put(f"group-{result.group:04d}.json", result.to_json()))
 
+    def failure(self, index: int) -> str | None:
+        """Read why a group failed last; None if nobody could say."""
+        data = get_json(self.s3, bucket=self.bucket, key=f"{self.prefix}/failure-{index:04d}.json")
+        return None if data is None else str(data["error"])
+
+    def write_failure(self, index: int, error: str) -> None:
+        """Note why a group failed. A repetition that fails says it anew."""
+        put_json(self.s3, bucket=self.bucket, key=f"{self.prefix}/failure-{index:04d}.json", value={"error": error})
+
     def decision(self) -> Decision | None:
         """Read the decision; None before publishing has begun."""
         data = self._get("decision.json")

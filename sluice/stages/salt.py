@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from sluice.contract.plan import Plan
 from sluice.errors import ContractError
 from sluice.kernel.judging.protect import hashes
@@ -33,6 +35,16 @@ def salt_from(parameter: str, ssm: Callable[[], Any]) -> SaltOf:
                 place="SLUICE_SALT_PARAMETER",
                 remedy="set salt_parameter in app.py",
             )
-        return str(ssm().get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])
+        try:
+            return str(ssm().get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ParameterNotFound":
+                raise
+            raise ContractError(
+                f"dataset {plan.dataset} hashes values, and the parameter with the salt is not there",
+                file="SSM",
+                place=parameter,
+                remedy=f"aws ssm put-parameter --type SecureString --name {parameter} --value <a long random text>",
+            ) from error
 
     return salt_of

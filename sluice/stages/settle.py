@@ -20,6 +20,7 @@ from sluice.ledger.table import Ledger
 from sluice.metrics import Metric
 from sluice.prices import Usage, total
 from sluice.stages.budget import spent_this_month
+from sluice.stages.failure import causes
 from sluice.stages.figures import HISTORY, figures_of, transitions
 from sluice.stages.holding import held_back, warned
 from sluice.stages.manifest import Claim, ClaimedLoad, GroupResult, Publication, counts_of
@@ -52,6 +53,7 @@ class _Result:
     groups: tuple[GroupResult, ...] = ()
     failed_groups: int = 0
     publication: Publication | None = None
+    error: str | None = None  # why groups failed
 
     @property
     def counts(self) -> Counts:
@@ -159,7 +161,12 @@ def _result(folder: RunFolder, claim: Claim | None, *, outcome: str, now: dateti
             return _Result(state="FAILED", failed_groups=len(claim.groups))
         return _Result(state="OVER_BUDGET" if claim.over_budget else "EMPTY", settlements=_settlements(claim, (), now))
     if claim.generation and decision.failed:  # a rebuild is all or nothing
-        return _Result(state="FAILED", failed_groups=len(decision.failed), publication=publication)
+        return _Result(
+            state="FAILED",
+            failed_groups=len(decision.failed),
+            publication=publication,
+            error=causes(folder, decision.failed),
+        )
     groups = tuple(result for index in decision.groups if (result := folder.group(index)) is not None)
     settlements = _settlements(claim, groups, now)
     if decision.failed:
@@ -172,6 +179,7 @@ def _result(folder: RunFolder, claim: Claim | None, *, outcome: str, now: dateti
         groups=groups,
         failed_groups=len(decision.failed),
         publication=publication,
+        error=causes(folder, decision.failed),
     )
 
 
@@ -226,5 +234,5 @@ def _run(
         loads=len(claim.loads) if claim is not None else 0,
         counts=result.counts,
         snapshots=tuple(sorted(snapshots.items())),
-        error=(error or "")[:_LONGEST_ERROR] or None if result.state in {"FAILED", "PARTIAL"} else None,
+        error=(error or result.error or "")[:_LONGEST_ERROR] or None if result.state in {"FAILED", "PARTIAL"} else None,
     )

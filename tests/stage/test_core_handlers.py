@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -106,3 +107,29 @@ def test_a_handler_without_its_settings_says_which_one_is_missing(
     monkeypatch.delenv("SLUICE_DATABASE")
     with pytest.raises(ContractError, match="SLUICE_DATABASE"):
         call("claim", {"dataset": world.plan.dataset, "fence": 1, "run_id": "items-1"})
+
+
+def test_why_a_group_failed_is_remembered_with_the_run_and_its_remedy(
+    world: World,
+    call: Callable[[str, dict[str, Any]], Any],
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLUICE_SALT_PARAMETER", "/sluice/no-such-salt")
+    hashing = replace(ITEMS, columns=tuple(replace(column, protect="hash") for column in ITEMS.columns))
+    (tmp_path / "claim" / "plans").mkdir(parents=True)
+    (tmp_path / "claim" / "plans" / "items.json").write_text(hashing.to_json())
+    shutil.copy(root / "lambdas" / "claim" / "handler.py", tmp_path / "claim")
+    call("ingest", {"Records": [{"messageId": "m", "body": world.put("a.csv", csv((1, "2024-01-10", 1)))}]})
+    run = {"dataset": "items", "fence": 1, "run_id": "items-1"}
+    call("claim", run)
+    with pytest.raises(ContractError):  # a name that the state machine does not retry
+        call("transform", {**run, "group": 0})
+    call("publish", run)
+    call("settle", {**run, "outcome": "published", "state_machine": world.settings.state_machine})
+    record = world.ledger.run("items", 1)
+    assert record is not None
+    assert (record.state, record.failed_groups) == ("FAILED", 1)
+    assert "SSM: /sluice/no-such-salt" in (record.error or "")
+    assert "aws ssm put-parameter" in (record.error or "")
