@@ -17,7 +17,7 @@ _OPTIONS = (
     ("format", "format"), ("delimiter", "delimiter"), ("quote", "quote"), ("escape", "escape"), ("header", "header"),
     ("header_lines", "headerLines"), ("skip_lines", "skipLines"), ("skip_footer", "skipFooter"), ("comment", "comment"),
     ("blanks", "blanks"), ("ragged_rows", "raggedRows"),
-    ("record_path", "recordPath"), ("encoding", "encoding"),
+    ("record_path", "recordPath"), ("sheet", "sheet"), ("cell_range", "cellRange"), ("encoding", "encoding"),
     ("missing_columns", "missingColumns"),
 )  # fmt: skip
 

@@ -71,7 +71,7 @@ def file_type(form: Format) -> FileType:
             return FileType(
                 words={"xlsx": ","},
                 suffixes=(".xlsx",),
-                options=frozenset({"skipLines"}),
+                options=frozenset({"skipLines", "sheet", "cellRange"}),
                 null_texts=("",),
                 is_text=False,
                 has_day_numbers=True,

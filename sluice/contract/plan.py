@@ -78,6 +78,8 @@ class Reading:
     blanks: Literal["keep", "trim"] = "keep"  # spaces and tabs around names and cells
     ragged_rows: Literal["reject", "fill"] = "reject"
     stray_quotes: Literal["lone", "text", "reject"] = "lone"  # which quotes in cells that are not quoted are text
+    sheet: str = ""  # of a workbook; none: the first
+    cell_range: str = ""  # of a sheet: B3:F200, or B3:F to the last row; none: all of it
     record_path: tuple[str, ...] = ()  # members of JSON that lead to the records; none: the file holds them itself
     encoding: str = "utf-8"
     compression: str = "auto"  # by suffix: .gz .zst .bz2 .zip; or none, gzip, zstd, bzip2, zip

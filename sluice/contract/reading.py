@@ -6,6 +6,7 @@ They stand in the custom property `sluice` of the schema object; format, delimit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -30,6 +31,7 @@ ENCODINGS = {
 }
 COMPRESSIONS = ("auto", "none", "gzip", "zstd", "bzip2", "zip")
 _ENDS = {"auto": "auto", "lf": "\n", "crlf": "\r\n", "cr": "\r"}
+_RANGE = re.compile(r"[A-Za-z]{1,3}([1-9][0-9]{0,6})?:[A-Za-z]{1,3}([1-9][0-9]{0,6})?")
 _DEEPEST = 12  # levels of an envelope
 _LONGEST = 16  # characters of a delimiter, a record end, the beginning of a comment
 _FILE_SERVERS = frozenset({"s3", "local", "sftp", "azure", "custom"})
@@ -68,6 +70,8 @@ def read_reading(custom: Custom, servers: Sequence[Server] | None) -> Reading:
         blanks=custom.choice("blanks", "keep", ("keep", "trim")),
         ragged_rows=custom.choice("raggedRows", "reject", ("reject", "fill")),
         stray_quotes=custom.choice("strayQuotes", "lone", ("lone", "text", "reject")),
+        sheet=custom.text("sheet", ""),
+        cell_range=_cell_range(custom),
         record_path=_record_path(custom),
         encoding=_known(custom, servers, "encoding", "utf-8", ENCODINGS),
         compression=custom.choice("compression", "auto", COMPRESSIONS),
@@ -77,6 +81,16 @@ def read_reading(custom: Custom, servers: Sequence[Server] | None) -> Reading:
     )
     _refuse_ambiguous(custom, reading)
     return reading
+
+
+def _cell_range(custom: Custom) -> str:
+    """Two corners of a sheet: `B3:F200`, or without the last row `B3:F`."""
+    value: str = custom.text("cellRange", "")
+    if value and not _RANGE.fullmatch(value):
+        raise custom.source("cellRange").error(
+            f"cellRange is {value!r}", "write two corners, such as B3:F200, or B3:F for all rows from the third"
+        )
+    return value
 
 
 def _record_path(custom: Custom) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from sluice.contract.plan import Plan
 from sluice.kernel.framing.text import prepare
 from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.readers.delimited import records
+from sluice.kernel.readers.sheets import sheet_records
 
 _FAR = 5_000_000  # records; nobody scrolls there, and finding them takes a minute
 
@@ -17,13 +18,16 @@ _FAR = 5_000_000  # records; nobody scrolls there, and finding them takes a minu
 def record_lines(
     source: SourceFile, plan: Plan, rows: Collection[int], *, scratch: Path, limits: Limits
 ) -> Mapping[int, int]:
-    """Return the line, from 1, in which each of the records with these numbers, from 1, begins.
+    """Return the line, from 1, in which each of the records with these numbers, from 1, begins; of a sheet the row.
 
     Records of formats without lines are left out, and those beyond the first five million.
     """
     wanted = {row for row in rows if row <= _FAR}
-    if not wanted or plan.reading.format not in {"csv", "json"} or plan.reading.record_path:
+    if not wanted or plan.reading.format == "parquet" or plan.reading.record_path:
         return {}
+    if plan.reading.format == "xlsx":
+        found = islice(sheet_records(source, plan, limits=limits)[1], max(wanted))
+        return {row: record.line for row, record in enumerate(found, 1) if row in wanted}
     text = prepare(source, plan, scratch=scratch, limits=limits)
     starts = _json_lines(text.path) if plan.reading.format == "json" else _lines(text.path, plan, limits, source.key)
     return {row: line for row, line in enumerate(islice(starts, max(wanted)), 1) if row in wanted}

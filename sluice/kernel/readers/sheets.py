@@ -1,4 +1,4 @@
-"""Excel workbooks: the first sheet as records of cells, each written as a file of text would have it."""
+"""Excel workbooks: one sheet, or a range of it, as records of cells, each written as a file of text would have it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sluice.kernel.outcome import Limits, SourceFile
 from sluice.kernel.readers.delimited import Record, named_by_place
 from sluice.kernel.readers.rewrite import Typed
 from sluice.kernel.readers.second_sheet import Digests, differing_rows, same
-from sluice.kernel.readers.workbook import BrokenError, Cell, Failure, Number, open_workbook
+from sluice.kernel.readers.workbook import BrokenError, Cell, Failure, NoSheetError, Number, Workbook, open_workbook
 
 _MEMBERS = 10_000  # files in a workbook; it is a zip
 _HELD = 8  # shared texts may take this part of the memory: as objects they are several times their bytes
@@ -57,10 +57,12 @@ def sheet_records(source: SourceFile, plan: Plan, *, limits: Limits) -> tuple[li
         raise refuse("file.limit", f"{shared} bytes of texts, which must be held in memory at once")
     most = max(_FREE_CELLS, size // _CELL)
     wide = refuse("file.limit", f"more than {most} cells, most of them empty")
-    rows = _rows(source.path, most=most, limits=limits, refuse=refuse, wide=wide)
-    for _ in range(plan.reading.skip_lines):
+    reading = plan.reading
+    found = _rows(source.path, reading.sheet, most=most, limits=limits, refuse=refuse, wide=wide)
+    rows = _inside(found, reading.cell_range) if reading.cell_range else enumerate(found, 1)
+    for _ in range(reading.skip_lines):
         next(rows, None)
-    first = next((row for row in rows if any(value is not None for value in row)), None)
+    first = next((row for _, row in rows if any(value is not None for value in row)), None)
     if first is None:
         raise refuse("file.columns", "expected a header, got an empty sheet")
     width = max(number for number, value in enumerate(first, 1) if value is not None)
@@ -74,10 +76,27 @@ def sheet_records(source: SourceFile, plan: Plan, *, limits: Limits) -> tuple[li
     return names, _below(rows, [targets.get(name, "string") for name in names])
 
 
+def _inside(rows: Iterator[Sequence[Cell]], cell_range: str) -> Iterator[tuple[int, Sequence[Cell]]]:
+    """Yield the numbered rows of a range (`B3:F200`, or `B3:F` to the end), each cut to it; read the others, too."""
+    (left, top), (right, bottom) = (_corner(corner) for corner in cell_range.upper().split(":"))
+    for number, row in enumerate(rows, 1):
+        if (top or 1) <= number and (bottom is None or number <= bottom):
+            yield number, row[left - 1 : right]
+
+
+def _corner(text: str) -> tuple[int, int | None]:
+    """The column, from 1, and the row of one corner of a range."""
+    letters = text.rstrip("0123456789")
+    column = 0
+    for letter in letters:
+        column = column * 26 + ord(letter) - ord("A") + 1
+    return column, int(text[len(letters) :]) if len(text) > len(letters) else None
+
+
 def _rows(
-    path: Path, *, most: int, limits: Limits, refuse: Callable[[str, str], DataError], wide: DataError
+    path: Path, sheet: str, *, most: int, limits: Limits, refuse: Callable[[str, str], DataError], wide: DataError
 ) -> Iterator[Sequence[Cell]]:
-    """Yield the rows of the first sheet, gaps between them as empty ones; at the end hold them against another reading.
+    """Yield the rows of a sheet, gaps between them as empty ones; at the end hold them against another reading.
 
     Raises DataError: `wide` for too many cells, `file.format` for damage and for cells that two readers find different.
     """
@@ -93,7 +112,7 @@ def _rows(
         with zipfile.ZipFile(path) as archive:
             if (damaged := archive.testzip()) is not None:
                 raise BrokenError(f"a wrong checksum in member {archive.namelist().index(damaged) + 1}")
-            book, last = open_workbook(archive), 0
+            book, last = _opened(archive, sheet, refuse), 0
             for number, cells in book.rows(count):
                 yield from ([] for _ in range(number - last - 1))
                 digests.add(number, cells)
@@ -109,17 +128,24 @@ def _rows(
         raise refuse("file.format", "expected an xlsx workbook, got a damaged one") from error
 
 
-def _below(rows: Iterator[Sequence[Cell]], targets: Sequence[str]) -> Iterator[Record]:
+def _opened(archive: zipfile.ZipFile, sheet: str, refuse: Callable[[str, str], DataError]) -> Workbook:
+    try:
+        return open_workbook(archive, sheet)
+    except NoSheetError as error:
+        raise refuse("file.format", f"expected a workbook with the sheet {sheet!r}, got none of that name") from error
+
+
+def _below(rows: Iterator[tuple[int, Sequence[Cell]]], targets: Sequence[str]) -> Iterator[Record]:
     """Yield the rows; `targets` are the types of the columns that the cells go to."""
     width = len(targets)
-    for row in rows:
+    for number, row in rows:
         values = list(row)
         while len(values) > width and values[-1] is None:
             values.pop()
         values += [None] * (width - len(values))
         cells = [_text(value, target) for value, target in zip_longest(values, targets, fillvalue="string")]
         if any(cell is not None for cell in cells):
-            yield Record(cells, "\t".join(cell or "" for cell in cells))
+            yield Record(cells, "\t".join(cell or "" for cell in cells), line=number)
 
 
 def _text(value: Cell, target: str) -> str | None:

@@ -69,8 +69,12 @@ class Workbook:
         yield from _parsed(self.archive, self.sheet, reader, reader.taken)
 
 
-def open_workbook(archive: zipfile.ZipFile) -> Workbook:
-    """Read all but the sheet. Raises BrokenError."""
+class NoSheetError(Exception):
+    """The workbook has no sheet of the name."""
+
+
+def open_workbook(archive: zipfile.ZipFile, title: str = "") -> Workbook:
+    """Read all but the sheet: the first one, or the one with the title. Raises BrokenError, and NoSheetError."""
     names = {name.lower().lstrip("/"): name for name in archive.namelist()}
     book = _target(archive, names, "_rels/.rels", "officedocument") or "xl/workbook.xml"
     if book.lower() not in names:
@@ -81,7 +85,11 @@ def open_workbook(archive: zipfile.ZipFile) -> Workbook:
     part = {name: (kind, _joined(folder, target)) for name, kind, target in links}
     found = [part.get(next((value for name, value in sheet.items() if name.endswith("id") and name != "sheetId"), ""))
              for sheet in sheets]  # fmt: skip
-    chosen = next((at for at, one in enumerate(found) if one and one[0].endswith("/worksheet")), None)
+    tables = [at for at, one in enumerate(found) if one and one[0].endswith("/worksheet")]
+    wanted = [at for at in tables if not title or sheets[at].get("name", "").casefold() == title.casefold()]
+    if tables and not wanted:
+        raise NoSheetError
+    chosen = next(iter(wanted), None)
     title = "" if chosen is None else sheets[chosen].get("name", "")
     sheet = None if chosen is None else (found[chosen] or ("", ""))[1]
     if sheet is None or sheet.lower() not in names:
