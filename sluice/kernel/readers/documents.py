@@ -134,7 +134,7 @@ class JsonStream:
 
     def __init__(self, file: IO[str], limits: Limits, refuse: Callable[[str, str], DataError]) -> None:
         self._file, self._limits, self._refuse = file, limits, refuse
-        self._text, self._at, self._number = "", 0, 0
+        self._text, self._at, self._number, self._whole = "", 0, 0, "JSON"
 
     def records(self, path: Sequence[str] = ()) -> Iterator[tuple[Any, str]]:
         """Yield the objects: those of an array, those that follow one another, or those below `path` of each of them.
@@ -145,6 +145,7 @@ class JsonStream:
             if path:
                 yield from self._below(path)
             elif mark == "[":
+                self._whole = "a JSON array"
                 yield from self._elements()
                 if self._mark():
                     raise self._broken()
@@ -224,7 +225,7 @@ class JsonStream:
         return bool(more)
 
     def _broken(self) -> DataError:
-        return self._refuse("file.json", f"expected JSON, got something else after record {self._number}")
+        return self._refuse("file.json", f"expected {self._whole}, got something else after record {self._number}")
 
 
 @dataclass(frozen=True)
