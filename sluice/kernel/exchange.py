@@ -23,7 +23,7 @@ from sluice.kernel.outcome import Limits, Outcome, SourceFile
 from sluice.kernel.readers.documents import Seen
 from sluice.kernel.session import session
 from sluice.kernel.transform import create_examined, examine
-from sluice.kernel.writing.write import write
+from sluice.kernel.writing.write import Output, write
 
 # One partition's rows may go to this share of the buckets: fewer, larger files against an even load.
 _SPREAD = 16
@@ -111,10 +111,7 @@ def write_bucket(
             original=EXAMINED_TEXTS,
             loads=loads,
             refusals=refusals,
-            run_id=run_id,
-            out=out,
-            field_ids=field_ids,
-            reject_field_ids=reject_field_ids,
+            output=Output(folder=out, run_id=run_id, field_ids=field_ids, reject_field_ids=reject_field_ids),
         )
 
 

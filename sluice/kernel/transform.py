@@ -26,7 +26,7 @@ from sluice.kernel.readers.read import Attempt, attempts
 from sluice.kernel.session import session
 from sluice.kernel.writing.dictionaries import most_in_dictionary
 from sluice.kernel.writing.enumerated import create_constants, create_listed, with_constants
-from sluice.kernel.writing.write import write
+from sluice.kernel.writing.write import Output, write
 
 Progress = Callable[[str, int], None]
 
@@ -227,13 +227,15 @@ class _Task:
             original=original,
             one_load=one_load,
             suspects_have_texts=suspects_have_texts,
-            most_in_dictionary=most_in_dictionary,
             loads=loads,
             refusals=refusals,
-            run_id=self.run_id,
-            out=out,
-            field_ids=self.field_ids,
-            reject_field_ids=self.reject_field_ids,
+            output=Output(
+                folder=out,
+                run_id=self.run_id,
+                field_ids=self.field_ids,
+                reject_field_ids=self.reject_field_ids,
+                most_in_dictionary=most_in_dictionary,
+            ),
         )
 
 

@@ -1,14 +1,15 @@
 """From examined records to files and accounts: one pass over the records, then only over what they became.
 
-Accepted records go straight to their final form. The others go to files aside, in the same pass, and so do those that
-may repeat a key, if it is known who may (`suspects`); keys are compared and rejects and accounts are made from the
-files. The records are a relation: what it reads is no matter here.
+Accepted records go straight to their final form. In the same pass rejected records go to separate files, and so do
+records that may repeat a key, where those are known (`suspects`). Keys are compared, and rejects and accounts are made,
+from these files. The records are a relation; this module does not care what it reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -25,12 +26,23 @@ from sluice.kernel.layout.partition import NO_PERIOD, Written, is_by_period, par
 from sluice.kernel.outcome import Outcome, OutputFile
 from sluice.kernel.writing.account import summaries
 
-# A record goes aside in the columns of an accepted one: what it carries takes the place of this provenance column,
-# which says the same for every record.
+# A record in a separate file has the columns of an accepted one. What it carries takes the place of this provenance
+# column, which says the same for every record.
 _CARRIER = "_sluice_contract"
 
-_WAY = "_sluice_way"  # where a record goes
+_DESTINATION = "_sluice_destination"  # where a record goes
 _ACCEPTED, _SUSPECT, _REJECTED = "0", str(NO_PERIOD + 1), str(NO_PERIOD + 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where files go, and what all of them carry."""
+
+    folder: Path
+    run_id: str
+    field_ids: Mapping[str, int] | None  # Iceberg field ids by column of the curated table; None: files carry none
+    reject_field_ids: Mapping[str, int] | None  # of the rejects table
+    most_in_dictionary: int | None = None  # values in the dictionary of a column; None leaves it to DuckDB
 
 
 def write(
@@ -39,32 +51,29 @@ def write(
     plan: Plan,
     *,
     original: Texts,
-    one_load: bool = False,
-    suspects_have_texts: bool = False,
-    most_in_dictionary: int | None = None,
+    output: Output,
     loads: Sequence[str],
     refusals: Refusals,
-    run_id: str,
-    out: Path,
-    field_ids: Mapping[str, int] | None,
-    reject_field_ids: Mapping[str, int] | None,
+    one_load: bool = False,
+    suspects_have_texts: bool = False,
 ) -> Outcome:
-    """Write `records` below the folder `out`, each of these relations by a thread of its own, and account for them.
+    """Write records as Parquet files, each of the relations `records` in a thread of its own, and account for them.
 
-    They have the columns of `examined`, and all records of one load and primary key must be among them; with `one_load`
-    all are of one load. `original` finds the texts of records; it is asked only where repeated keys are rejects and
-    there are some. With `suspects_have_texts` only records with a RAW can repeat a key, and few have one: only they are
-    judged for it.
-    `loads` are the load ids in the order of the summaries; `refusals` those whose objects could not be read at all.
+    Args:
+        records: relations with the columns of `examined`. All records of one load and primary key are among them.
+        original: finds the texts of records. It is asked only if keys are repeated and the plan rejects that.
+        loads: load ids, in the order of the summaries.
+        refusals: those of the loads whose objects could not be read at all.
+        one_load: True if all records are of one load.
+        suspects_have_texts: True if only records with a RAW can repeat a key. Few have one, and only they are judged.
     """
-    good, suspects, aside = _sort(
+    out, field_ids, reject_field_ids = output.folder, output.field_ids, output.reject_field_ids
+    good, suspects, rejected = _sort(
         connection,
         records,
         plan,
         with_suspects=suspects_have_texts,
-        most_in_dictionary=most_in_dictionary,
-        folder=out / "data",
-        field_ids=field_ids,
+        output=replace(output, folder=out / "data"),
     )
     entries = [REFUSALS]
     if plan.unique:
@@ -75,9 +84,9 @@ def write(
     if suspects_have_texts:
         judged, original = suspects, _carried(suspects)
     repeats = find_repeats(connection, judged, plan, one_load=one_load)
-    create_refusals(connection, plan, refusals, run_id)
-    if aside:
-        _create_broken(connection, aside, plan)
+    create_refusals(connection, plan, refusals, output.run_id)
+    if rejected:
+        _create_broken(connection, rejected, plan)
         entries.append(broken_entries(plan))
     if repeats and rejects_repeats(plan):
         _create_repeated(connection, original, judged, plan)
@@ -87,10 +96,10 @@ def write(
     elif repeats:
         good = without(connection, good, plan, folder=out / "data" / "unrepeated", field_ids=field_ids)
     rejects = write_parquet(connection, " UNION ALL ".join(entries), folder=out / "rejects", field_ids=reject_field_ids)
-    accounts = summaries(connection, plan, loads, refusals, good=good, rejects=rejects, broken=bool(aside))
+    accounts = summaries(connection, plan, loads, refusals, good=good, rejects=rejects, broken=bool(rejected))
     if plan.checks:
         accounts = measured(connection, good, plan, accounts)
-    for file in (*suspects, *aside):
+    for file in (*suspects, *rejected):
         file.path.unlink()
     data = [OutputFile(path=file.path, kind="data", rows=file.rows) for file in good]
     return Outcome(
@@ -105,41 +114,39 @@ def _sort(
     plan: Plan,
     *,
     with_suspects: bool,
-    most_in_dictionary: int | None,
-    folder: Path,
-    field_ids: Mapping[str, int] | None,
+    output: Output,
 ) -> tuple[tuple[Written, ...], ...]:
-    """Write accepted records by partition, suspects aside, and rejected records aside; return the files of each."""
+    """Write accepted records by partition, suspects and rejected ones to separate files; return the files of each."""
     carried = f"{GIVEN}, {RAW}" if with_suspects else GIVEN
     suspect = f"WHEN {RAW} IS NOT NULL THEN {_SUSPECT}" if with_suspects else ""
-    way = f"CASE WHEN {BAD} THEN {_REJECTED} {suspect} ELSE {_ACCEPTED} END"
+    destination = f"CASE WHEN {BAD} THEN {_REJECTED} {suspect} ELSE {_ACCEPTED} END"
     columns = [quote(column.name) for column in plan.columns]
     columns += [f"coalesce({carried}, {name}) AS {name}" if name == _CARRIER else name for name, _ in PROVENANCE]
     parts = partition_expressions(plan)
     if is_by_period(plan):
         # One value a record to sort by, not two: DuckDB makes an object of each, a thirtieth of all the time.
-        ways = [f"CASE WHEN {_WAY} = {_ACCEPTED} THEN {parts[0]} ELSE {_WAY} END"]
+        partitions = [f"CASE WHEN {_DESTINATION} = {_ACCEPTED} THEN {parts[0]} ELSE {_DESTINATION} END"]
     else:
-        ways = [*(f"CASE WHEN {_WAY} = {_ACCEPTED} THEN {part} END" for part in parts), _WAY]
+        partitions = [*(f"CASE WHEN {_DESTINATION} = {_ACCEPTED} THEN {part} END" for part in parts), _DESTINATION]
 
     def sort(number: int) -> tuple[Written, ...]:
         relation, parameters = records[number]
         return write_parquet(
             connection.cursor() if number else connection,  # which alone sees its temporary tables
-            f"SELECT {', '.join(columns)}, {way} AS {_WAY} FROM ({relation})",
-            folder=folder / str(number),
+            f"SELECT {', '.join(columns)}, {destination} AS {_DESTINATION} FROM ({relation})",
+            folder=output.folder / str(number),
             parameters=parameters,
-            partitions=ways,
-            hidden=[_WAY],
-            field_ids=field_ids,
-            most_in_dictionary=most_in_dictionary,
+            partitions=partitions,
+            hidden=[_DESTINATION],
+            field_ids=output.field_ids,
+            most_in_dictionary=output.most_in_dictionary,
         )
 
     with ThreadPoolExecutor(len(records)) as pool:
         files = [file for written in pool.map(sort, range(len(records))) for file in written]
     suspects = tuple(file for file in files if file.partition[-1] == _SUSPECT)
-    aside = tuple(file for file in files if file.partition[-1] == _REJECTED)
-    return tuple(file for file in files if file not in {*suspects, *aside}), suspects, aside
+    rejected = tuple(file for file in files if file.partition[-1] == _REJECTED)
+    return tuple(file for file in files if file not in {*suspects, *rejected}), suspects, rejected
 
 
 def _carried(suspects: Sequence[Written]) -> Texts:
@@ -168,9 +175,9 @@ def _cleared(
     )
 
 
-def _create_broken(connection: duckdb.DuckDBPyConnection, aside: Sequence[Written], plan: Plan) -> None:
+def _create_broken(connection: duckdb.DuckDBPyConnection, rejected: Sequence[Written], plan: Plan) -> None:
     """Make the view `broken`: rejected records with their provenance, `raw` and `breaches`."""
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW broken AS {explained(scan(aside), plan, carrier=_CARRIER)}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW broken AS {explained(scan(rejected), plan, carrier=_CARRIER)}")
 
 
 def _create_repeated(
