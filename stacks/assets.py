@@ -23,7 +23,7 @@ from sluice.warehouse.mart import marts_to_json
 from .settings import SIZES, Stage
 
 PACKAGES = Path("build") / "packages"  # in a project: third-party packages, a folder for each function
-_NOT_DEPLOYED = ("local", "cli", "__main__.py", "bundle.py", "node.py")
+_NOT_DEPLOYED = ("local", "cli", "api.py", "__main__.py", "bundle.py", "node.py")
 _SLUICE = Path(sluice.__file__).parent
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the oldest time that a zip can tell
 

@@ -31,7 +31,7 @@ class Exit(IntEnum):
     INFRASTRUCTURE = 3  # AWS, offline or real, failed or could not be reached
 
 
-class CommandError(Exception):
+class CommandError(SluiceError):
     """A command cannot go on: what happened, who must act, and how."""
 
     def __init__(self, what: str, *, how: str, code: Exit = Exit.USAGE) -> None:

@@ -69,6 +69,7 @@ class Target:
     ingest_queue: str = ""
     dead_letters: str = ""  # of the ingest queue
     endpoint: str | None = None  # of the offline AWS; the SDK finds it by itself, pyiceberg does not
+    profile: str | None = field(default=None, compare=False)  # of the credentials; None: the SDK's choice
     access: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     contracts: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)  # deployed: see `deployed.py`
 
@@ -81,7 +82,8 @@ class Target:
         """
         endpoint = environ.get("AWS_ENDPOINT_URL")
         if environ.get("SLUICE_ENV"):
-            return cls(**_from_stacks(environ["SLUICE_ENV"]), endpoint=endpoint)
+            profile = environ.get("AWS_PROFILE") or None
+            return cls(**_from_stacks(environ["SLUICE_ENV"], profile), endpoint=endpoint, profile=profile)
         if not any(environ.get(name) for name in _NAMES.values()):
             return cls._running(start or Path.cwd())
         if missing := [name for name in _NAMES.values() if not environ.get(name)]:
@@ -132,7 +134,7 @@ class Target:
             from sluice.cli.offline_session import OfflineSession  # noqa: PLC0415
 
             return OfflineSession(self.access)
-        return boto3.Session()
+        return boto3.Session(profile_name=self.profile)
 
     def client(self, service: str) -> Any:
         """Make an SDK client of this target."""
@@ -170,16 +172,16 @@ class Target:
         """Open the Glue catalog, for reading Iceberg tables."""
         from sluice.lake.catalog import connect  # noqa: PLC0415  (a second)
 
-        return connect(self.session(), endpoint=self.endpoint, is_isolated=bool(self.access))
+        return connect(self.session(), endpoint=self.endpoint)
 
 
-def _from_stacks(environment: str) -> dict[str, Any]:
+def _from_stacks(environment: str, profile: str | None) -> dict[str, Any]:
     """Ask CloudFormation for the names. Raises CommandError if the stacks are not there, or not ours."""
     import boto3  # noqa: PLC0415  (a third of a second; `check` never needs it)
     from botocore.exceptions import ClientError, ProfileNotFound  # noqa: PLC0415
 
     try:
-        stacks = boto3.Session().client("cloudformation")
+        stacks = boto3.Session(profile_name=profile).client("cloudformation")
     except ProfileNotFound as error:
         raise CommandError(f"{error}.", how="Name one that `aws configure list-profiles` shows.") from error
     names: dict[str, Any] = {}

@@ -43,24 +43,19 @@ class OneAttemptCatalog(GlueCatalog):
             raise CommitConflictError(str(conflict)) from conflict
 
 
-def connect(session: boto3.Session, *, endpoint: str | None = None, is_isolated: bool = False) -> GlueCatalog:
-    """Open the account's Glue catalog.
-
-    Args:
-        session: Whose catalog.
-        endpoint: Of an S3 other than that of AWS, for table files.
-        is_isolated: The session does not take its credentials from the environment, where readers of table files look.
-    """
+def connect(session: boto3.Session, *, endpoint: str | None = None) -> GlueCatalog:
+    """Open the account's Glue catalog. `endpoint` points table files at an S3 other than that of AWS."""
     glue = session.client("glue", config=Config(retries={"total_max_attempts": 1, "mode": "standard"}))
     properties: dict[str, Any] = {"py-io-impl": "sluice.lake.files.CountedFileIO"}
     if session.region_name:
         properties["s3.region"] = session.region_name
     if endpoint:
         properties["s3.endpoint"] = endpoint
-    if is_isolated and (known := session.get_credentials()):
-        properties |= {"s3.access-key-id": known.access_key, "s3.secret-access-key": known.secret_key}
-        if known.token:
-            properties["s3.session-token"] = known.token
+        # The offline AWS may be known to the session alone, and readers of table files look into the environment.
+        if known := session.get_credentials():
+            properties |= {"s3.access-key-id": known.access_key, "s3.secret-access-key": known.secret_key}
+            if known.token:
+                properties["s3.session-token"] = known.token
     return OneAttemptCatalog("sluice", client=glue, **properties)
 
 

@@ -133,6 +133,15 @@ def test_the_example_dataset_goes_from_file_to_query(project: Path, environment:
 
 
 @pytest.mark.timeout(600)
+def test_the_examples_of_the_python_api_are_true(project: Path, environment: dict[str, str]) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "doctest", str(ROOT / "docs" / "python-api.md")],
+        cwd=project, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
+
+
+@pytest.mark.timeout(600)
 def test_rejected_rows_are_told_by_exit_code_rule_and_raw_text(project: Path, environment: dict[str, str]) -> None:
     (project / "more.csv").write_text(ORDERS + "4,2024-02-30,1.00\n5,2024-03-01,-1\n")
     sent = run("sluice put orders more.csv --json", cwd=project, env=environment)
