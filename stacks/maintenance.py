@@ -68,7 +68,7 @@ class Maintenance(Construct):
         )
         self.machine.allow(access.allow(["lambda:InvokeFunction"], self.maintain.arn))
         self.maintain.allow(
-            access.use_ledger(lake.ledger, "GetItem", "UpdateItem"),
+            access.use_ledger(lake.ledger, "UpdateItem"),
             access.list_keys(lake.lake),
             access.read_objects(lake.lake, RUNS, TABLES),
             access.write_objects(lake.lake, RUNS, TABLES),

@@ -47,7 +47,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             MaintenanceContext(
                 catalog=at.catalog,
                 s3=at.s3,
-                ledger=at.ledger,
                 database=at.settings.database,
                 lake_bucket=at.settings.lake_bucket,
                 scratch=Path(scratch),

@@ -6,6 +6,7 @@ duplicates) are not rules: `judging`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -37,6 +38,7 @@ _FORMATS = {
 }
 _WORDS = {"password", "byte", "binary"}  # say how to treat a text, not what it looks like
 _MAX_LISTED = 12
+_TRUNCATE = re.compile(r"truncate\[([0-9]+)\]")
 
 
 def rules_of(item: Property, kind: str, *, key: bool) -> Iterator[Rule]:
@@ -44,6 +46,7 @@ def rules_of(item: Property, kind: str, *, key: bool) -> Iterator[Rule]:
     if item.required or key:
         yield _rule(item, "required", "{column} IS NOT NULL", "a value")
     yield from _limits(item, kind)
+    yield from _partitionable(item, kind)
     yield from _lengths(item, kind)
     yield from _items(item, kind)
     if item.options.pattern is not None:
@@ -64,6 +67,31 @@ def text_format(cell: str, form: str) -> str:
 def _rule(item: Property, name: str, predicate: str, expected: str) -> Rule:
     text = predicate.replace("{column}", quote(item.name))
     return Rule(name=name, column=item.name, predicate=text, expected=expected)
+
+
+def _partitionable(item: Property, kind: str) -> Iterator[Rule]:
+    """Refuse numbers whose partition value does not fit the column's type: `truncate` rounds down, below the smallest.
+
+    Iceberg's specification is silent about them (apache/iceberg#9767), pyiceberg fails, and Java wraps around.
+    """
+    found = _TRUNCATE.fullmatch(item.partition_transform)
+    smallest, scale = _smallest(kind)
+    if found is None or smallest is None:
+        return
+    width = int(found[1])
+    least = Decimal(-(-smallest // width) * width).scaleb(-scale)
+    yield _rule(item, "minimum", f"{{column}} >= {least:f}", f"at least {least:f}, which {found[0]} can partition")
+
+
+def _smallest(kind: str) -> tuple[int | None, int]:
+    """Return the smallest unscaled number of a type, and its scale; None for what is no number."""
+    match kind:
+        case "int":
+            return -(1 << 31), 0
+        case "long":
+            return -(1 << 63), 0
+    parts = decimal_parts(kind)
+    return (1 - 10 ** parts[0], parts[1]) if parts else (None, 0)
 
 
 def _limits(item: Property, kind: str) -> Iterator[Rule]:

@@ -29,7 +29,6 @@ from sluice.lake import compaction, expiry, orphans
 from sluice.lake.marks import FENCE, must_know
 from sluice.lake.objects import fetch, get_json, put_file
 from sluice.lake.publish import commit
-from sluice.ledger.table import Ledger
 from sluice.locations import RUNS
 from sluice.metrics import Metric
 from sluice.stages.refresh import temporary_table
@@ -71,7 +70,6 @@ class Maintained:
     """What one pass over one table did. Bytes are compressed bytes as they lie in S3."""
 
     table: str
-    busy: bool = False  # a run was under way: compaction is left to the next pass
     compacted_files: int = 0
     compacted_into: int = 0
     compacted_bytes: int = 0
@@ -100,7 +98,6 @@ class MaintenanceContext:
 
     catalog: GlueCatalog
     s3: S3Client
-    ledger: Ledger
     database: str
     lake_bucket: str
     scratch: Path
@@ -141,14 +138,13 @@ def maintain(target: MaintenanceTarget, at: MaintenanceContext) -> Maintained:
     except NoSuchTableError:
         return Maintained(table=target.table, forgotten_tables=forgotten)
     must_know(table.properties)
-    busy = _is_busy(target, at)
-    done = [] if busy or not target.order else _compact(table, target, at)
+    # Also while a run is under way: a dataset that is never quiet needs it most, and the commit gives way to the run's.
+    done = _compact(table, target, at) if target.order else []
     table.refresh()
     expired = expiry.expire(at.catalog, table, before=at.now - at.retention.snapshots)
     removed, left, missing = _remove_orphans(target, at, waiting)
     return Maintained(
         table=target.table,
-        busy=busy,
         compacted_files=sum(len(one.bin.files) for one in done),
         compacted_into=len(done),
         compacted_bytes=sum(one.bin.bytes for one in done),
@@ -161,13 +157,6 @@ def maintain(target: MaintenanceTarget, at: MaintenanceContext) -> Maintained:
         missing_files=missing,
         out_of_time=not at.has_time(),
     )
-
-
-def _is_busy(target: MaintenanceTarget, at: MaintenanceContext) -> bool:
-    if target.dataset is None:
-        return False
-    lease = at.ledger.lease(target.dataset)
-    return lease.run_id is not None and lease.until >= at.now.timestamp()
 
 
 def _compact(table: Table, target: MaintenanceTarget, at: MaintenanceContext) -> Sequence[compaction.Compacted]:

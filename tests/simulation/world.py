@@ -144,7 +144,7 @@ class World:
         self.settings = replace(
             self.at.settings,
             state_machine=self.machine,
-            lease_seconds=RUN_TIMEOUT + 900,
+            run_timeout=RUN_TIMEOUT,
             group_max_objects=2,
             lambda_max_bytes=40 if self.distributed else 1 << 20,
             max_attempts=8,
@@ -246,7 +246,6 @@ class World:
         return MaintenanceContext(
             catalog=self.at.catalog,
             s3=self.s3,
-            ledger=self.ledger,
             database=DATABASE,
             lake_bucket=LAKE,
             scratch=scratch,

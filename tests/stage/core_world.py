@@ -236,7 +236,6 @@ class World:
                 MaintenanceContext(
                     catalog=self.services.catalog,
                     s3=self.services.s3,
-                    ledger=self.ledger,
                     database=self.settings.database,
                     lake_bucket=self.settings.lake_bucket,
                     scratch=scratch or Path(folder),

@@ -7,13 +7,15 @@ from typing import Any
 
 import duckdb
 import pytest
+from pyiceberg.transforms import TruncateTransform
+from pyiceberg.types import LongType
 
 from sluice.contract.compile import compile_plan
 from sluice.contract.model import Dataset, Limit, Options, Position, Property, QualityCheck
 from sluice.contract.patterns import check_pattern
 from sluice.contract.plan import Plan, Rule
 from sluice.contract.sql import literal, quote
-from sluice.contract.types import duckdb_type
+from sluice.contract.types import decimal_parts, duckdb_type
 from sluice.errors import ContractError
 
 SOURCE = Position("t.odcs.yaml", "schema[0]", 3)
@@ -226,3 +228,27 @@ def test_a_pattern_that_both_languages_read_alike_passes(pattern: str) -> None:
 def test_a_pattern_that_the_kernel_would_read_otherwise_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="it "):
         check_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    ("logical", "physical", "kind", "fits", "does_not"),
+    [
+        ("integer", "int", "int", "-2147483640", "-2147483641"),
+        ("integer", "bigint", "long", "-9223372036854775800", "-9223372036854775801"),
+        ("number", "decimal(4,2)", "decimal(4,2)", "-99.90", "-99.91"),
+    ],
+)
+def test_number_that_truncate_would_round_below_its_type_breaks_a_rule(
+    logical: str, physical: str, kind: str, fits: str, does_not: str
+) -> None:
+    """The smallest numbers stopped their dataset: the file was written, and no table could take it."""
+    item = column("a", logical, physical, partition_position=1, partition_transform="truncate[10]")
+    assert breaks(rule(item, "minimum"), kind, [fits, does_not, "1", None]) == [does_not]
+    # pyiceberg says the same of these two: it partitions the one and has no place for the other's partition.
+    parts = decimal_parts(kind)
+    smallest = 1 - 10 ** parts[0] if parts else -(1 << (31 if kind == "int" else 63))
+    for text, is_held in ((fits, True), (does_not, False)):
+        unscaled = int(Decimal(text).scaleb(parts[1] if parts else 0))
+        truncated = TruncateTransform(10).transform(LongType())(unscaled)
+        assert truncated is not None
+        assert (truncated >= smallest) is is_held
