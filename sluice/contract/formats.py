@@ -1,7 +1,7 @@
 """Dates and times in a contract's own format, in the notation of the standard: Java's DateTimeFormatter.
 
 A format becomes a regular expression, which fixes the width of each field, and a strptime format, which reads them.
-What is ambiguous (`yy`) or depends on a language other than English is refused.
+What depends on a language other than English is refused. Names of months may be in any case.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ _LONG_MONTHS = "January|February|March|April|May|June|July|August|September|Octo
 _FIELDS: dict[str, tuple[str, str, str]] = {
     "yyyy": ("%Y", "[0-9]{4}", "y"),
     "uuuu": ("%Y", "[0-9]{4}", "y"),
-    "MMMM": ("%B", f"({_LONG_MONTHS})", "M"),
-    "MMM": ("%b", f"({_MONTHS})", "M"),
+    "yy": ("%y", "[0-9]{2}", "y"),  # 69 to 99 of the last century, 00 to 68 of this one
+    "MMMM": ("%B", f"(?i:{_LONG_MONTHS})", "M"),
+    "MMM": ("%b", f"(?i:{_MONTHS})", "M"),
     "MM": ("%m", "[0-9]{2}", "M"),
     "M": ("%m", "[1-9][0-9]?", "M"),
     "dd": ("%d", "[0-9]{2}", "d"),
@@ -32,6 +33,7 @@ _FIELDS: dict[str, tuple[str, str, str]] = {
     "mm": ("%M", "[0-9]{2}", "m"),
     "ss": ("%S", "[0-9]{2}", "s"),
     **{"S" * digits: ("%f", f"[0-9]{{{digits}}}", "S") for digits in range(1, 7)},
+    **{"S" * digits: ("%f", f"[0-9]{{6}}0{{{digits - 6}}}", "S") for digits in range(7, 10)},  # to the microsecond
     "X": ("%z", "(Z|[+-][0-9]{2})", "z"),
     "XX": ("%z", "(Z|[+-][0-9]{4})", "z"),
     "XXX": ("%z", "(Z|[+-][0-9]{2}:[0-9]{2})", "z"),
@@ -52,9 +54,10 @@ def formatted_cast(cell: str, kind: str, form: str, *, zone: str | None = None) 
     """
     strptime, shape, parts = _translated(form)
     _check(kind, parts)
-    value = f"try_strptime({cell}, {literal(strptime)})"
+    text = f"regexp_replace({cell}, '([0-9]{{6}})0{{1,3}}([^0-9]|$)', '\\1\\2')" if "S" * 7 in form else cell
+    value = f"try_strptime({text}, {literal(strptime)})"
     if "z" in parts:
-        value = instant(f"try_strptime(regexp_replace({cell}, 'Z$', '+00:00'), {literal(strptime)})")
+        value = instant(f"try_strptime(regexp_replace({text}, 'Z$', '+00:00'), {literal(strptime)})")
     elif zone and kind == "timestamp":
         value = localized(value, zone)
     exact = f"regexp_full_match({cell}, {literal(shape)}) AND {value} >= TIMESTAMP '0001-01-01 00:00:00'"

@@ -17,13 +17,15 @@ from sluice.contract.shape import Shape, column_names
 from sluice.contract.truths import truth_texts
 
 _DATES = ("dd/MM/yyyy", "MM/dd/yyyy", "yyyy/MM/dd", "dd.MM.yyyy", "dd-MM-yyyy", "MM-dd-yyyy", "yyyyMMdd")
-_WORDS = ("dd-MMM-yyyy", "dd MMM yyyy", "MMM dd, yyyy", "d.M.yyyy", "d/M/yyyy", "M/d/yyyy")
+_WORDS = ("dd-MMM-yyyy", "dd MMM yyyy", "MMM dd, yyyy", "d.M.yyyy", "d/M/yyyy", "M/d/yyyy", "dd-MMM-yy",
+          "dd.MM.yy", "dd/MM/yy", "MM/dd/yy")  # fmt: skip
 DATE_FORMATS = (*_DATES, *_WORDS)
 _CLOCKS = ("HH:mm:ss", "HH:mm", "hh:mm a")
 TIMESTAMP_FORMATS = (
     *(f"{date} {clock}" for date in (*_DATES[:-1], "d.M.yyyy", "d/M/yyyy", "M/d/yyyy") for clock in _CLOCKS),
     *("M/d/yyyy h:mm:ss a", "MM/dd/yyyy hh:mm:ss a", "yyyyMMddHHmmss", "yyyyMMdd HH:mm:ss", "dd-MMM-yyyy HH:mm:ss"),
     *("yyyy-MM-dd HH:mm:ss.SSS", "yyyy-MM-dd'T'HH:mm:ss.SSSXX", "yyyy-MM-dd'T'HH:mm:ssXX", "dd/MMM/yyyy:HH:mm:ss xx"),
+    *("yyyy-MM-dd HH:mm:ss.SSSSSSS", "yyyy-MM-dd HH:mm:ss.SSSSSSS xxx"),
 )
 # Texts that often stand for a value that is not there.
 NULL_TEXTS = (

@@ -85,7 +85,7 @@ def test_planted_faults_leave_the_types_of_the_clean_file(
 
 
 @pytest.mark.proof
-@settings(max_examples=60, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=25, deadline=None, phases=NO_SHRINKING)
 @given(**CASES)
 def test_many_planted_faults_leave_the_types_of_the_clean_files(
     kinds: list[str], rows: int, faults: list[tuple[int, int, str]], short: list[int], delimiter: str

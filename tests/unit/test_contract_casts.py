@@ -179,7 +179,24 @@ def test_timestamps_do_not_depend_on_the_time_zone_of_the_session(zone: str) -> 
         ("date", "dd/MM/yyyy", {"29/02/2024": "2024-02-29"}, ["1/2/2024", "30/02/2024", "2024-02-29", " 29/02/2024"]),
         ("date", "d.M.yyyy", {"1.2.2024": "2024-02-01", "12.11.2024": "2024-11-12"}, ["01.2.2024", "0.1.2024"]),
         ("date", "yyyyMMdd", {"20240229": "2024-02-29"}, ["2024-02-29", "20230229", "00000101"]),
-        ("date", "dd-MMM-yyyy", {"01-Feb-2024": "2024-02-01"}, ["01-FEB-2024", "01-M\u00e4r-2024", "01-02-2024"]),
+        ("date", "dd-MMM-yyyy", {"01-FEB-2024": "2024-02-01"}, ["01-Febr-2024", "01-M\u00e4r-2024", "01-02-2024"]),
+        ("date", "dd-MMM-yy", {"29-FEB-24": "2024-02-29", "01-jan-69": "1969-01-01"}, ["29-FEB-23", "01-JAN-2024"]),
+        ("date", "dd.MM.yy", {"01.02.68": "2068-02-01"}, ["1.2.68", "30.02.24"]),
+        (
+            "timestamp",
+            "yyyy-MM-dd HH:mm:ss.SSSSSSS",
+            {
+                "2024-02-29 01:02:03.1234560": "2024-02-29 01:02:03.123456",
+                "9999-12-31 00:00:00.0000000": "9999-12-31 00:00:00",
+            },
+            ["2024-02-29 01:02:03.1234567", "2024-02-29 01:02:03.123456"],
+        ),
+        (
+            "timestamp",
+            "yyyy-MM-dd HH:mm:ss.SSSSSSS xxx",
+            {"2024-02-29 13:00:00.0000000 +05:30": "2024-02-29 07:30:00"},
+            ["2024-02-29 13:00:00.0000000"],
+        ),
         ("date", "MMMM d, yyyy", {"February 1, 2024": "2024-02-01"}, ["Feb 1, 2024", "February 01, 2024"]),
         ("date", "yyyy'%'MM''dd", {"2024%02'29": "2024-02-29"}, ["2024-02-29"]),
         ("timestamp", "yyyy-MM-dd HH:mm:ss", {"2024-02-29 01:02:03": "2024-02-29 01:02:03"}, ["2024-02-29T01:02:03"]),
@@ -206,7 +223,7 @@ def test_a_format_of_the_contract_is_read_exactly(
 @pytest.mark.parametrize(
     ("kind", "form", "reason"),
     [
-        ("date", "dd/MM/yy", "'yy' is not supported"),
+        ("date", "dd/MM/yyy", "'yyy' is not supported"),
         ("date", "yyyy-MM", "lacks the field d"),
         ("date", "yyyy-MM-dd HH:mm", "use logicalType timestamp"),
         ("date", "yyyy-MM-MM", "says again"),
