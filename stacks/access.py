@@ -1,4 +1,4 @@
-"""Who may do what, in the words of this architecture: exact actions on exact resources, nothing by default."""
+"""Policy statements in the words of this architecture: exact actions on exact resources, nothing by default."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def list_keys(bucket: s3.IBucket) -> iam.PolicyStatement:
 
 
 def list_versions(bucket: s3.IBucket) -> iam.PolicyStatement:
-    """See which versions of which objects there are, not what is in them."""
+    """List versions of objects, without reading them."""
     return allow(["s3:ListBucketVersions"], bucket.bucket_arn)
 
 

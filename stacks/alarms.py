@@ -1,8 +1,8 @@
-"""Which alarms there are: what each looks at, when it rises, and which page of docs/runbooks says what to do.
+"""The alarms: for each its metric, its threshold and its page in docs/runbooks.
 
 Alarms watch symptoms: an error that a retry repaired wakes nobody. Each costs ten cents a month, so stages that a state
-machine retries are watched through their machine. What nobody reports is no reason to rise, but for the reconciler,
-whose silence is the symptom.
+machine retries are watched through their machine. A missing metric raises no alarm, except that of the reconciler:
+its silence is the symptom.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ def _reconciler(settings: Settings) -> Iterator[AlarmSpec]:
 
 
 def _silence(ingest: Ingest, settings: Settings) -> AlarmSpec:
-    """The reconciler itself: it finds what everything else missed, so its silence must not go unnoticed."""
+    """Yield alarms for the reconciler itself: it is the last to find lost events, so its silence must be noticed."""
     return AlarmSpec(
         name="ReconcilerSilent",
         page="reconciler-silent",
@@ -296,7 +296,7 @@ def _money(settings: Settings) -> Iterator[AlarmSpec]:
 
 
 def _promises(plan: Plan, settings: Settings) -> Iterator[AlarmSpec]:
-    """What the contract says of time: an alarm for each promise of each dataset."""
+    """Yield an alarm for each promise about time that a contract makes."""
     name = "".join(word.title() for word in plan.dataset.split("_"))
     if plan.latency_seconds is not None:
         yield AlarmSpec(

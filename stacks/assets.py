@@ -64,7 +64,7 @@ def assemble(project: Project, *, target: Path, packaged: bool) -> Assets:
 
 
 def _sources(folder: Path, *, without: tuple[str, ...] = ()) -> Iterator[Path]:
-    """All files of a source folder by name, without what running it has left there."""
+    """Return all files of a source folder by name, without caches."""
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if path.is_file() and "__pycache__" not in parts and parts[0] not in without:

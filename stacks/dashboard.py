@@ -35,7 +35,7 @@ def dashboard(
     alarms: Sequence[cloudwatch.IAlarm],
     settings: Settings,
 ) -> cloudwatch.Dashboard:
-    """Make the dashboard: what is wrong, then a row for each of the three questions, then the machinery."""
+    """Make the dashboard: alarms first, then a row for each of the three questions, then the machinery."""
     page = cloudwatch.Dashboard(scope, construct_id, default_interval=Duration.days(1))
     page.add_widgets(cloudwatch.AlarmStatusWidget(title="What is wrong", alarms=[*alarms], width=_WIDTH, height=4))
 

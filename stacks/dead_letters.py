@@ -1,4 +1,4 @@
-"""Queues for what could not be handled. Each has an alarm (`stacks.operations`)."""
+"""Queues for messages that could not be handled. Each has an alarm (`stacks.operations`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .acknowledged import acknowledge
 
 
 def dead_letters(scope: Construct, construct_id: str) -> sqs.Queue:
-    """Make a queue for what could not be handled: somebody has two weeks to look."""
+    """Make a queue for messages that could not be handled. It keeps them for two weeks."""
     queue = sqs.Queue(
         scope,
         construct_id,

@@ -1,7 +1,7 @@
-"""The hardened profile, `-c hardened=true`: what costs while idle, or binds, and so is no default (docs/hardened.md).
+"""The hardened profile, `-c hardened=true`: protection that costs while idle, or binds (docs/hardened.md).
 
 Customer keys for everything that is stored or queued, functions in a network without a way out, access logs, and a
-lock on what was delivered. It is laid over the finished stacks, so that they read the same with and without it and a
+lock on delivered objects. It is laid over the finished stacks, so that they read the same with and without it and a
 new function, queue or log group is hardened like the others.
 """
 
@@ -100,7 +100,7 @@ def _encrypt_data(lake: Lake, *, key: kms.IKey) -> None:
 
 
 def _log_access(lake: Lake, *, days: int) -> None:
-    """Keep who read and wrote what. S3 delivers its logs only to buckets that it encrypts with a key of its own."""
+    """Log every access to the buckets. S3 delivers its logs only to buckets that it encrypts with a key of its own."""
     watched = list(_all(lake, s3.CfnBucket))
     target = s3.Bucket(
         lake,
@@ -145,7 +145,7 @@ def _log_access(lake: Lake, *, days: int) -> None:
 
 
 def _lock(raw: s3.Bucket, *, days: int) -> None:
-    """Forbid deleting versions of what was delivered, unless somebody has the right to bypass it."""
+    """Forbid deleting versions of delivered objects, except for roles with the right to bypass it."""
     bucket = s3.CfnBucket
     (each,) = (child for child in raw.node.children if isinstance(child, s3.CfnBucket))
     each.object_lock_enabled = True
@@ -242,7 +242,7 @@ def _secure_job(flow: Stack, *, data: kms.IKey, operations: kms.IKey) -> None:
 
 
 def _grant_data_key(flow: Stack, *, key: kms.IKey) -> None:
-    """Let those use the key who may use what it encrypts, and only through the services that hold it."""
+    """Allow the key to roles that may use the encrypted data, and only through the services that hold it."""
     through = [f"{service}.{flow.region}.amazonaws.com" for service in ("s3", "dynamodb")]
     users = {role for role, action in _actions(flow) if action.startswith(("s3:", "dynamodb:"))}
     for role in _roles_of(flow, users):
@@ -252,7 +252,7 @@ def _grant_data_key(flow: Stack, *, key: kms.IKey) -> None:
 
 
 def _actions(flow: Stack) -> Sequence[tuple[str, str]]:
-    """What policies allow: (logical id of the role, action)."""
+    """Yield each allowed action: (logical id of the role, action)."""
     found = []
     for policy in _all(flow, iam.CfnPolicy):
         roles = [_role_id(role) for role in flow.resolve(policy.roles) or []]

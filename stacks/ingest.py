@@ -1,4 +1,4 @@
-"""From the raw bucket to the ledger: events as they come, and every quarter of an hour what they did not tell."""
+"""From the raw bucket to the ledger: events as they come, and every quarter of an hour a search for lost ones."""
 
 from __future__ import annotations
 

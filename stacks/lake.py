@@ -1,4 +1,4 @@
-"""What must survive: the raw zone, the lake, query results, the ledger and the catalog. Everything else is code."""
+"""The data that must survive: raw zone, lake, query results, ledger and catalog. Everything else is code."""
 
 from __future__ import annotations
 

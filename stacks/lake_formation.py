@@ -29,7 +29,7 @@ _OF_TABLES: Mapping[str, str] = {
 
 
 def govern(lake: Lake, flow: Stack, *, settings: Settings) -> None:
-    """Grant every role what its policies ask of the catalog. Call it when everything else is in the stacks."""
+    """Grant every role the catalog actions of its policies. Call it when everything else is in the stacks."""
     for role, actions in _asked(flow).items():
         _grant(flow, role, _known(actions, _OF_DATABASE), _known(actions, _OF_TABLES), settings)
     _open_by_tag(lake, settings)
@@ -80,7 +80,7 @@ def _grant(
 
 
 def _open_by_tag(lake: Lake, settings: Settings) -> None:
-    """Tag the database, and let the readers of the settings query what is tagged so."""
+    """Tag the database, and let the readers named in the settings query tagged tables."""
     scope = Construct(lake, "LakeFormation")
     tag = lakeformation.CfnTag(scope, "Tag", tag_key=f"{_TAG}-{settings.environment}", tag_values=["tables"])
     association = lakeformation.CfnTagAssociation

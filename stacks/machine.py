@@ -61,6 +61,6 @@ class Machine(Construct):
         return self.machine.state_machine_arn
 
     def allow(self, *statements: iam.PolicyStatement) -> None:
-        """Widen what the machine may do."""
+        """Add statements to the machine's role."""
         for statement in statements:
             self.role.add_to_policy(statement)

@@ -1,4 +1,4 @@
-"""What people are told, and what they look at. Which alarms there are is in `alarms.py`, the page in `dashboard.py`."""
+"""Alarms, their topic and the dashboard. `alarms.py` lists the alarms, `dashboard.py` lays out the page."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Third-party packages for each Lambda function, for its runtime, on any host, without Docker: `sluice package`.
 
-Versions and hashes come from requirements.lock, so what is deployed is what was tested. Fills build/packages/<stage>/
-of a project.
+Versions and hashes come from requirements.lock, so the deployed packages are the tested ones. Fills
+build/packages/<stage>/ of a project.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _GLUE_TAGS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x
 
 
 def package(names: tuple[str, ...], *, lock: Path, folder: Path, target: Platform) -> int:
-    """Install packages with all that they need, but what is provided, into `folder`. Returns its size in bytes."""
+    """Install packages and their dependencies into `folder`, except provided ones. Returns its size in bytes."""
     return install(_closure(names, lock=lock, target=target) - PROVIDED, lock=lock, folder=folder, target=target)
 
 

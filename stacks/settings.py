@@ -1,4 +1,4 @@
-"""What may differ between environments, typed, with defaults: sizes, thresholds, retention.
+"""The settings of an environment, typed, with defaults: sizes, thresholds, retention.
 
 A project's `app.py` names its environments, each a `Settings`. Any number can also be set for one synth:
 `cdk synth -c env=dev -c lambda_max_bytes=1000000`.
@@ -27,7 +27,7 @@ LONGEST_REDRIVE_DAYS = 14
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """What one Lambda function gets."""
+    """The resources of one Lambda function."""
 
     memory_mb: int
     timeout_seconds: int
@@ -51,8 +51,9 @@ SIZES: Mapping[Stage, Size] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(RuntimeSettings):
-    """One environment: what its code is told (`sluice.settings`, which a function or job reads), and what only the
-    stacks need. Bytes are compressed bytes in S3; times are seconds unless the name says days.
+    """One environment: the settings that functions and the job read (`sluice.settings`), and those of the stacks alone.
+
+    Bytes are compressed bytes in S3; times are seconds unless the name says days.
     """
 
     environment: str
@@ -109,7 +110,7 @@ class Settings(RuntimeSettings):
 
     @property
     def name(self) -> str:
-        """Prefix of what must have a name of its own: stacks, the workgroup."""
+        """Prefix of resources with a name of their own: stacks, the workgroup."""
         return f"sluice-{self.environment}"
 
     @property

@@ -1,4 +1,4 @@
-"""The stage transform as a Glue job: what does not fit a Lambda function is split and spread by Spark."""
+"""The stage transform as a Glue job: Spark splits and spreads objects that do not fit a Lambda function."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class SparkJob(Construct):
         )
 
     def allow(self, *statements: iam.PolicyStatement) -> None:
-        """Widen what the job may do."""
+        """Add statements to the job's role."""
         for statement in statements:
             self.role.add_to_policy(statement)
 

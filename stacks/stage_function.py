@@ -1,4 +1,4 @@
-"""One stage as a Lambda function: its code, its own role and log group, and what it is told through its environment."""
+"""One stage as a Lambda function: its code, role, log group and environment variables."""
 
 from __future__ import annotations
 
@@ -87,6 +87,6 @@ class StageFunction(Construct):
         return self.function.function_arn
 
     def allow(self, *statements: iam.PolicyStatement) -> None:
-        """Widen what the function may do (`stacks.access` has the words)."""
+        """Add statements to the function's role (`stacks.access` makes them)."""
         for statement in statements:
             self.role.add_to_policy(statement)

@@ -43,7 +43,7 @@ class Clock:
         self._thread.start()
 
     def look(self, now: float) -> None:
-        """Fire what is due at `now`, in seconds of any clock. What is seen for the first time has just begun."""
+        """Fire the schedules that are due at `now`, in seconds of any clock. A new schedule begins at `now`."""
         for name, expression in self._schedules().items():
             if now - self._last.setdefault(name, now) >= period(expression):
                 self._last[name] = now

@@ -83,7 +83,7 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:
-    """What is under way."""
+    """Messages, invocations and executions in progress."""
 
     messages: int
     deliveries: int
@@ -94,7 +94,7 @@ class Activity:
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing is."""
+        """True when no message, invocation or execution is in progress."""
         return not any(vars(self).values())
 
     def __str__(self) -> str:
@@ -169,7 +169,7 @@ class LocalCloud:
         self.polling.start()
 
     def _deployed(self) -> None:
-        """Let every part know what is deployed."""
+        """Tell every part which resources are deployed."""
         self.services.assets = self.deployment.assets
         self.services.log_groups = {
             function.created.ref: function.created.attributes["LogGroup"]
@@ -184,7 +184,7 @@ class LocalCloud:
                 self.guard.ask(machine.roleArn, acting.for_log_delivery(machine))
 
     def apply(self, assembly: Path) -> Changes:
-        """Bring what is deployed to what another assembly says, in place. Its folder must stay.
+        """Update the deployed resources to another assembly, in place. Its folder must stay.
 
         Raises:
             UnsupportedTemplate: it asks for a change that only a new start can make. Then nothing was changed.
@@ -227,7 +227,7 @@ class LocalCloud:
         return self.guard.authorize(request, principal, self.principals.source_of(request.access_key))
 
     def _may(self, principal: str, needs: Sequence[Need]) -> str | None:
-        """Ask for what a service does for a role without a call that comes by."""
+        """Ask whether a service may act for a role where no call passes the gateway."""
         return self.guard.ask(principal, needs) if self.guard else None
 
     def close(self) -> None:
@@ -252,7 +252,7 @@ class LocalCloud:
     # -- for users
 
     def environment(self) -> dict[str, str]:
-        """What a shell exports to use this cloud: endpoint, credentials, the stacks' outputs, the functions' names."""
+        """Return the variables for a shell: endpoint, credentials, the stacks' outputs, the functions' names."""
         shared = {f"SLUICE_{_snake(name)}": str(value) for name, value in self.outputs.items()}
         for function in lambda_backends[ACCOUNT][self.region].list_functions():
             shared |= {name: value for name, value in function.environment_vars.items() if name.startswith("SLUICE_")}
@@ -274,7 +274,7 @@ class LocalCloud:
         return self.principals.client(ADMINISTRATOR, service)
 
     def logs(self, function: str) -> str:
-        """What a function or Glue job printed. `function` is its name or a part of its place in the template."""
+        """Return the output of a function or Glue job. `function` is its name or a part of its path."""
         return self.services.log(self.find(function, "AWS::Lambda::Function", "AWS::Glue::Job"))
 
     def find(self, words: str, *kinds: str) -> str:
@@ -311,7 +311,7 @@ class LocalCloud:
         self.pump.duplicate(bucket, key)
 
     def wait_until_quiet(self, timeout: float = 60, progress: Callable[[Activity], None] | None = None) -> None:
-        """Wait until nothing is under way. Raises TimeoutError that says what still is."""
+        """Wait until nothing is in progress. Raises TimeoutError with the rest."""
         deadline, before = time.monotonic() + timeout, -1
         while True:
             activity, calls = self.activity(), self.gateway.served
@@ -328,7 +328,7 @@ class LocalCloud:
     # -- what happened
 
     def activity(self) -> Activity:
-        """What is under way now."""
+        """Count the messages, invocations and executions in progress now."""
         deliveries = 0 if self.pump.idle else max(1, self.pump.in_flight)
         return Activity(
             messages=self.polling.waiting,
@@ -359,7 +359,7 @@ class LocalCloud:
         return sorted(map(_described, self._executions()), key=lambda execution: execution.started)
 
     def work(self) -> Usage:
-        """What was done, as AWS would charge it."""
+        """Return the work done, as AWS would charge it."""
         invocations = self.invocations
         counts = self.gateway.counts(without=(ADMINISTRATOR, CLOUDFORMATION))
         return Usage(

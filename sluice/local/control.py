@@ -1,6 +1,6 @@
 """What the process of an offline AWS does when another one of this user asks it: requests below one path.
 
-They are no AWS calls: no permission is asked, and whoever shows the token is believed. It is in a file that only the
+They are no AWS calls: no permission is asked, and the token is enough. It is in a file that only the
 user can read.
 """
 

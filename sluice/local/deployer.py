@@ -1,4 +1,4 @@
-"""Builds the stacks of a cloud assembly, resource by resource, and refuses what it would have to drop silently.
+"""Builds the stacks of a cloud assembly, resource by resource, and refuses properties that it cannot honour.
 
 Own code rather than moto's CloudFormation, which ignores a third of our types and drops versioning, encryption, expiry,
 recovery and event configuration without a word.
@@ -40,7 +40,7 @@ class Resource:
 
 @dataclass
 class Deployment:
-    """What stands after deploying: resources, outputs by stack, exports."""
+    """The result of deploying: resources, outputs by stack, exports."""
 
     region: str
     resources: list[Resource] = field(default_factory=list)
@@ -71,7 +71,7 @@ def deploy(
 
 @dataclass
 class Changes:
-    """What an update has done: construct paths of resources."""
+    """The result of an update: construct paths of resources."""
 
     created: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Changes:
 def update(
     assembly: Path, before: Deployment, *, account: str, client: Callable[[str], Any]
 ) -> tuple[Deployment, Changes]:
-    """Bring what is deployed to what another assembly says, in place.
+    """Update the deployed resources to another assembly, in place.
 
     Raises:
         UnsupportedTemplate: it holds what cannot be created, changed or removed here. Then nothing was changed.

@@ -47,7 +47,7 @@ class Call:
 
 
 def keep_nothing(_request: Request, _status: int) -> None:
-    """The default `keep`: what a call has changed is gone with the process."""
+    """Keep nothing: the effect of a call ends with the process. The default `keep`."""
 
 
 def allow_all(_request: Request, _principal: str) -> str | None:

@@ -40,7 +40,7 @@ class JobRun:
 
 @dataclass(frozen=True, kw_only=True)
 class JobOutcome:
-    """How a run ended. `error` is what the script said last."""
+    """The end of a run. `error` has the last lines of the script's output."""
 
     job: str
     state: State
@@ -97,7 +97,7 @@ class GlueWorkers:
         return self._folder / "logs" / f"glue-{job}.log"
 
     def close(self) -> None:
-        """End what still runs."""
+        """Kill the processes that still run."""
         with self._lock:
             for process in self._processes:
                 _kill(process)

@@ -17,7 +17,7 @@ from typing import Any
 
 
 class Context:
-    """What a handler gets as its second argument."""
+    """The second argument of a handler."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self.aws_request_id: str = request["request_id"]
@@ -54,7 +54,7 @@ def failure(error: BaseException, request_id: str, *, kind: str = "") -> dict[st
 
 
 def answer(handler: Callable[[Any, Context], Any], request: dict[str, Any]) -> dict[str, Any]:
-    """Run one request. Whatever the handler raises becomes a function error, as on Lambda."""
+    """Run one request. An exception of the handler becomes a function error, as on Lambda."""
     try:
         result = handler(request["event"], Context(request))
     except BaseException as error:  # noqa: BLE001  (this is an entry point)

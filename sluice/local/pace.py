@@ -13,5 +13,5 @@ class Pace:
     longest: float = 0.25
 
     def seconds(self, real: float) -> float:
-        """How long to wait here for what waits `real` seconds on AWS."""
+        """Return the seconds to wait here for a wait of `real` seconds on AWS."""
         return min(real * self.scale, self.longest)

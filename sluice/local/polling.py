@@ -78,7 +78,7 @@ class Polling:
                     _LOG.warning("polling %s failed", queue.name, exc_info=True)
 
     def _serve(self, mapping: Any, queue: Any) -> None:
-        """One batch: receive, invoke, delete what succeeded; the rest comes again."""
+        """Poll one batch: receive, invoke, delete messages that succeeded; the others come again."""
         function = lambda_backends[ACCOUNT][self._principals.region].get_function(mapping.function_arn)
         sqs = self._principals.client(function.role, "sqs")
         url = f"{self._principals.endpoint}/{ACCOUNT}/{queue.name}"

@@ -26,7 +26,7 @@ _PATIENT = Config(
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """What a process needs to call as somebody."""
+    """The credentials with which a process calls."""
 
     access_key: str
     secret_key: str
@@ -96,7 +96,7 @@ class Principals:
             return self._client(credentials, service_name)
 
     def client_of(self, access_key: str, service_name: str) -> Any:
-        """A client of whoever has this access key."""
+        """Return a client with this access key."""
         with self._lock:
             return self._client(self.given(access_key), service_name)
 

@@ -1,4 +1,4 @@
-"""Delivers what AWS delivers by itself: events through rules to targets, schedules, asynchronous invocations.
+"""Delivers in place of AWS: events through rules to targets, schedules, asynchronous invocations.
 
 Schedules fire when told. On request S3 events come twice or out of order.
 Queues are emptied by `sluice.local.polling`. Calls go through the gateway as the service or role that AWS would use.
@@ -113,7 +113,7 @@ class Pump:
         return found
 
     def emit(self, source: str, detail_type: str, detail: Mapping[str, Any], resource: str) -> None:
-        """An AWS service tells what happened to a resource of its own."""
+        """Send an event of an AWS service about a resource of its own."""
         self._publish(self._event(source, detail_type, detail, [resource]))
 
     def _publish(self, event: Event) -> None:
@@ -235,7 +235,7 @@ def _queue_url(client: Any, arn: str) -> str:
 
 
 def _input(target: Mapping[str, Any], event: Event) -> str:
-    """What a target gets: the event as it is, a constant, a part of it, or a template filled from it."""
+    """Return the input of a target: the event, a constant, a part of the event, or a template filled from it."""
     if "Input" in target:
         return str(target["Input"])
     if path := target.get("InputPath"):

@@ -1,4 +1,4 @@
-"""What moto leaves out of Lambda, Glue, Athena and Step Functions: from its objects to our workers and back."""
+"""The execution that moto leaves out of Lambda, Glue, Athena and Step Functions: from its objects to our workers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ComputeServices:
         self.glue.close()
 
     def log(self, name: str) -> str:
-        """What a function or job printed."""
+        """Return the output of a function or job."""
         files = (self.lambdas.log_file(name), self.glue.log_file(name))
         return "".join(file.read_text(errors="replace") for file in files if file.exists())
 
@@ -65,7 +65,10 @@ class ComputeServices:
         return self.invoke_now(function, payload)
 
     def invoke_now(self, function: Any, payload: str) -> Answer:
-        """Invoke and wait. Without its rights a function's log and trace are missing on AWS, and it still runs."""
+        """Invoke and wait.
+
+        A function without logging permissions still runs, as on AWS; only its log and trace are lost.
+        """
         group = self.log_groups.get(function.function_name) or f"/aws/lambda/{function.function_name}"
         self._may(function.role, acting.for_function(function, group, self._principals.region))
         return self.lambdas.invoke(_function(function), payload)

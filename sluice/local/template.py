@@ -1,4 +1,4 @@
-"""CloudFormation templates as data: an assembly's stacks, what depends on what, intrinsic functions. No AWS calls."""
+"""CloudFormation templates as data: an assembly's stacks, dependencies, intrinsic functions. No AWS calls."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _references(value: Any) -> Iterator[str]:
 
 @dataclass
 class Scope:
-    """What names mean while one stack is deployed."""
+    """The meaning of names while one stack is deployed."""
 
     stack: str
     pseudo: Mapping[str, str]
@@ -166,7 +166,7 @@ class Scope:
         return bool(self.resolve(self.conditions[condition]))
 
     def ref(self, name: str) -> Any:
-        """What Ref gives."""
+        """Return the value of Ref."""
         if name == "AWS::NoValue":
             return _NOTHING
         for known in (self.pseudo, self.refs, self.parameters):
@@ -175,20 +175,20 @@ class Scope:
         raise UnsupportedTemplate(f"Ref to {name}, which is not there", stack=self.stack)
 
     def attribute(self, name: str, attribute: str) -> str:
-        """What GetAtt gives."""
+        """Return the value of GetAtt."""
         try:
             return self.attributes[name][attribute]
         except KeyError:
             raise UnsupportedTemplate(f"GetAtt {name}.{attribute} is not known", stack=self.stack) from None
 
     def imported(self, name: str) -> Any:
-        """What ImportValue gives."""
+        """Return the value of ImportValue."""
         if name not in self.exports:
             raise UnsupportedTemplate(f"ImportValue {name}: no stack before this one exports it", stack=self.stack)
         return self.exports[name]
 
     def substituted(self, argument: Any) -> str:
-        """What Sub gives."""
+        """Return the value of Sub."""
         text, local = (argument, {}) if isinstance(argument, str) else (argument[0], self.resolve(argument[1]))
 
         def value(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Lambda functions in warm processes of their own. What an invocation means to its caller is decided elsewhere.
+"""Lambda functions in warm processes of their own. The caller decides on the answer.
 
 A process has the asset folder, the installed packages, the template's environment and its role's temporary
 credentials, and nothing of this repository.
@@ -45,7 +45,7 @@ class Function:
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """What one invocation cost."""
+    """The cost of one invocation."""
 
     function: str
     request_id: str
@@ -152,7 +152,7 @@ class LambdaWorkers:
         return _Process(process, os.fdopen(requests[1], "w"), os.fdopen(responses[0], "rb", buffering=0), log)
 
     def _environment(self, function: Function, scratch: Path) -> Mapping[str, str]:
-        """What Lambda sets, what the template sets, and the way to the offline AWS. Nothing else of this machine."""
+        """Return the variables of Lambda and of the template, and the offline AWS's address."""
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "LANG": "en_US.UTF-8",

@@ -1,6 +1,6 @@
 """The words that both definitions are made of: tasks with their time limits, retries and catches.
 
-States carry pointers, never data: what a step has done is read from the bucket and the ledger by the next one.
+States carry pointers, never data: each step reads the results of the one before from the bucket and the ledger.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _START_OF_GLUE_SECONDS = 5400  # waiting for other runs and for workers counts f
 def lambda_task(function_arn: str, *, timeout: int, payload: Mapping[str, Any], catch: str, **then: Any) -> State:
     """Build a task that calls a function with `timeout` seconds and goes on to `catch` when retries are used up.
 
-    The function's answer replaces the state's data, unless `then` holds a ResultPath; `then` also says what is next.
+    The function's answer replaces the state's data, unless `then` holds a ResultPath; `then` also names the next state.
     """
     return {
         "Type": "Task",
@@ -95,7 +95,7 @@ def athena_task(*, sql: str, database: str, workgroup: str, timeout: int, catch:
 
 
 def patiently(errors: Sequence[str], *, attempts: int, seconds: int, longest: int = 60) -> dict[str, Any]:
-    """Build a retrier whose waits double from `seconds`, spread at random so that those who failed together part."""
+    """Build a retrier whose waits double from `seconds`, spread at random so that calls which failed together part."""
     return {
         "ErrorEquals": [*errors],
         "IntervalSeconds": seconds,

@@ -1,6 +1,6 @@
 """A typed Athena query said in DuckDB SQL: the rewritings where the engines differ. Nothing is executed here.
 
-Each rewriting names the difference. What is not rewritten reads the same in both engines, as the tests show.
+Each rewriting names the difference. Other constructs mean the same in both engines, as the tests show.
 """
 
 from __future__ import annotations

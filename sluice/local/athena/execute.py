@@ -1,4 +1,4 @@
-"""One statement of Athena SQL, executed: what kind it is, what it reads, what it answers.
+"""Execution of one statement of Athena SQL: its kind, its tables, its answer.
 
 `execute` is all that the offline AWS needs. Statements that change rows in place are refused: in Sluice only the
 publish step does that.
@@ -47,7 +47,7 @@ class AthenaError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a statement answers. Cells are Python values; `scanned` is the bytes that Athena might bill."""
+    """The answer of a statement. Cells are Python values; `scanned` is the bytes that Athena might bill."""
 
     columns: Columns = ()  # (name, Athena type)
     rows: Sequence[tuple[Any, ...]] = ()
@@ -66,8 +66,9 @@ def execute(
 ) -> Result:
     """Execute one statement in `database` of the Glue catalog at `endpoint`.
 
-    `credentials` (access key, secret, session token) are those of whoever asks: Athena reads as its caller. `scans`
-    keeps what was read for the next statement. Raises AthenaError for what Athena refuses and for what is not offline.
+    `credentials` (access key, secret, session token) are the caller's: Athena reads as its caller. `scans` keeps what
+    was read for the next statement. Raises AthenaError for statements that Athena refuses, and for those that are not
+    supported offline.
     """
     access = Access(endpoint=endpoint, region=region, credentials=credentials)
     try:
@@ -257,7 +258,7 @@ def _version(node: exp.Table) -> tuple[str, str] | None:
 
 
 def _select_part(sql: str) -> str:
-    """Find the SELECT of a CREATE statement, lines kept: what follows the first AS outside parentheses."""
+    """Find the SELECT of a CREATE statement, lines kept: the text after the first AS outside parentheses."""
     depth = 0
     for token in tokenize(sql, read=DIALECT):
         depth += {"(": 1, ")": -1}.get(token.text, 0)

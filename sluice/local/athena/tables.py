@@ -32,7 +32,7 @@ _METADATA_TYPES = {pa.int64(): "bigint", pa.string(): "varchar", pa.bool_(): "bo
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """How the engine reaches the offline Glue and S3: address and key of whoever asked."""
+    """Address of the offline Glue and S3, and the caller's key."""
 
     endpoint: str
     region: str

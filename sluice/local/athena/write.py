@@ -1,4 +1,4 @@
-"""What the offline Athena changes: CREATE TABLE AS makes a real Iceberg table, views and drops change the catalog."""
+"""Changes by the offline Athena: CREATE TABLE AS makes a real Iceberg table, views and drops change the catalog."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What AWS services do with a role that no call here shows: fetch code, write logs, send traces, set up log delivery.
+"""Actions of AWS services for a role that no call here shows: fetch code, write logs, send traces, deliver logs.
 
-Each list is what AWS documents that the service needs; the sources stand beside them.
+Each list is from AWS's documentation; the source stands beside it.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Evaluator:
         self.asked = 0
 
     def decide(self, question: Mapping[str, Any]) -> str:
-        """Answer `Allowed`, `ImplicitlyDenied`, `ExplicitlyDenied`, or what is wrong with the question.
+        """Return `Allowed`, `ImplicitlyDenied`, `ExplicitlyDenied`, or the fault of the question.
 
         Raises EvaluatorError.
         """

@@ -47,7 +47,7 @@ class Grant:
 
 
 def grants(account: str) -> Sequence[Grant]:
-    """List what all roles of the account are allowed by their own policies."""
+    """List the grants of all roles of the account by their own policies."""
     return [
         Grant(role=role.arn, action=action, resource=resource)
         for role in iam_backends[account]["aws"].get_roles()
@@ -91,7 +91,7 @@ def _removed(document: PolicyDocument, grant: Grant) -> PolicyDocument:
 
 
 def _parts(statement: Mapping[str, Any], grant: Grant) -> Iterator[Mapping[str, Any]]:
-    """Yield what is left of a statement: its other actions, and the action on its other resources."""
+    """Yield the rest of a statement: its other actions, and the action on its other resources."""
     actions, resources = as_list(statement.get("Action", [])), as_list(statement.get("Resource", []))
     if statement["Effect"] != "Allow" or grant.action not in actions or grant.resource not in resources:
         yield statement

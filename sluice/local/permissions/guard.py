@@ -40,7 +40,7 @@ class AccessDecision:
 
 
 class Guard:
-    """What the gateway asks, and what services ask that act for a role without a call of their own."""
+    """Decides calls for the gateway, and acts of services for a role without a call of their own."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -67,14 +67,14 @@ class Guard:
         return self.ask(principal, needs, source=source)
 
     def missing(self, request: Request, principal: str) -> str | None:
-        """Return why S3 would say "forbidden" instead of "not there": it tells only those who may list the bucket."""
+        """Return why S3 would say "forbidden" instead of "not there": the caller may not list the bucket."""
         if request.service != "s3" or request.operation not in {"GetObject", "HeadObject"}:
             return None
         need = Need(action="s3:ListBucket", resource=f"arn:aws:s3:::{request.fields.get('Bucket', '')}")
         return None if principal == CLOUDFORMATION else self.ask(principal, [need])
 
     def ask(self, principal: str, needs: Sequence[Need], *, source: str = "") -> str | None:
-        """Return None where all needs are allowed, else what is not, and where to allow it."""
+        """Return None where all needs are allowed, else the refused one, and where to allow it."""
         for need in needs:
             result = self.decide(principal, need, source=source)
             if result != ALLOWED:
@@ -113,7 +113,7 @@ class Guard:
         return Identity(arn=principal)
 
     def _context(self, principal: str, source: str, *, secure: bool) -> Mapping[str, Any]:
-        """What AWS knows of every call. The loopback port stands for an HTTPS endpoint."""
+        """Return the condition keys that AWS sets for every call. The loopback port stands for an HTTPS endpoint."""
         always = {
             "aws:SecureTransport": "true" if secure else "false", "aws:RequestedRegion": self._place.region,
             "s3:TlsVersion": "1.3", "aws:PrincipalIsAWSService": str(principal.endswith(".amazonaws.com")).lower(),

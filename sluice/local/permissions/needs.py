@@ -15,7 +15,7 @@ from sluice.local.request import Request
 
 
 class UnmappedError(LookupError):
-    """Nobody has said what this call needs."""
+    """The needs of this call are not listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Need:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where calls go, and what only the services know of what they name."""
+    """The place of calls, and facts about named resources that only the services know."""
 
     account: str
     region: str
@@ -72,7 +72,7 @@ _GROUP_CALLS = {"StartQueryExecution", "GetWorkGroup", "ListQueryExecutions"}
 
 
 def needs_of(request: Request, place: Place) -> tuple[Need, ...]:
-    """What a call needs; all of it must be allowed. Raises UnmappedError."""
+    """Return the needs of a call; all must be allowed. Raises UnmappedError."""
     if (request.service, request.operation) in FREE:
         return ()
     reader = _READERS.get(request.service)

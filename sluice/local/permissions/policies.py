@@ -28,7 +28,7 @@ class PolicyDocument:
 
     @property
     def content(self) -> Any:
-        """What it says."""
+        """The content as data."""
         return _parsed(self.text)
 
     def resources(self) -> Sequence[re.Pattern[str]]:
@@ -42,7 +42,7 @@ class PolicyDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Who calls and what its own policies say."""
+    """A caller and its own policies."""
 
     arn: str  # as policies see it: of the session
     documents: tuple[PolicyDocument, ...] = ()
@@ -98,7 +98,7 @@ def resource_policy(arn: str, account: str, region: str) -> PolicyDocument | Non
 
 
 def document_of(content: Any) -> PolicyDocument:
-    """Make a document of what it says."""
+    """Make a document of its content."""
     return PolicyDocument(json.dumps(content, sort_keys=True))
 
 
@@ -131,7 +131,7 @@ def statements(policy: Any) -> Iterator[Any]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """Wrap what policies write either as one value or as a list."""
+    """Return a list, where policies may write one value or a list."""
     return value if isinstance(value, list) else [value]
 
 

@@ -1,4 +1,4 @@
-"""Lambda, Glue jobs and Step Functions: what runs."""
+"""Lambda, Glue jobs and Step Functions: compute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IAM, logs, alarms, dashboards and parameters: who may, and what people watch."""
+"""IAM, logs, alarms, dashboards and parameters."""
 
 from __future__ import annotations
 

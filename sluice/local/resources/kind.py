@@ -1,4 +1,4 @@
-"""What a resource type is to the deployer, and the little that all types share."""
+"""The deployer's view of a resource type, and the helpers that all types share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Properties = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Created:
-    """What Ref gives, and what GetAtt gives by attribute."""
+    """The values of Ref, and of GetAtt by attribute."""
 
     ref: str
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Site:
     asset: Callable[[str, str], Path | None]  # bucket and key to the file or folder in the assembly
 
     def name(self, *, limit: int = 64) -> str:
-        """A name for what the template leaves unnamed: the same in every deployment, different for every resource."""
+        """Return a name for an unnamed resource: the same in every deployment, different for every resource."""
         mark = hashlib.sha256(f"{self.stack}/{self.logical_id}".encode()).hexdigest()[:8]
         words = f"{self.stack}-{re.sub(r'[0-9A-F]{8}$', '', self.logical_id)}"
         return f"{words[: limit - 9]}-{mark}"

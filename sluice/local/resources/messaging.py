@@ -1,4 +1,4 @@
-"""SQS, SNS, EventBridge and its scheduler: what carries word from one part to the next."""
+"""SQS, SNS, EventBridge and its scheduler: messaging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S3, DynamoDB, Glue databases and Athena workgroups: what holds data or finds it."""
+"""S3, DynamoDB, Glue databases and Athena workgroups: storage and catalog."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _encryption(site: Site, encryption: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lifecycle_rule(site: Site, rule: Mapping[str, Any]) -> dict[str, Any]:
-    """CloudFormation flattens what the API nests."""
+    """Nest members that CloudFormation has flat."""
     site.only(
         rule, "Id", "Status", "Prefix", "ExpirationInDays", "ExpiredObjectDeleteMarker", "NoncurrentVersionExpiration",
         "AbortIncompleteMultipartUpload", "Transitions", "NoncurrentVersionTransitions",

@@ -57,7 +57,7 @@ def _note_touched(transact_write_items: Any) -> Any:
 
 
 def _backup(self: Any, memo: dict[int, Any]) -> Any:
-    """A copy of the table that shares what a transaction under way does not touch; a deep copy otherwise."""
+    """Return a copy of the table that shares the items outside the transaction; a deep copy otherwise."""
     touched = getattr(_HERE, "touched", None)
     snapshot = object.__new__(type(self))  # moto remembers every table that is made in another way, for ever
     if touched is None:

@@ -18,7 +18,7 @@ from sluice.local.seams.patch import replace
 
 @dataclass(frozen=True)
 class Answer:
-    """What an invocation gave: the payload as JSON text, and whether it is a function error."""
+    """The result of an invocation: the payload as JSON text, and whether it is a function error."""
 
     payload: str
     failed: bool = False

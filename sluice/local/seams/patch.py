@@ -17,19 +17,19 @@ def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
 
 
 def put(owner: Any, name: str, patched: Any) -> None:
-    """Set `owner.name` to what `replace` made elsewhere of the same part of moto, until `restore`."""
+    """Apply an existing patch to a second attribute; `restore` undoes both."""
     setattr(owner, name, patched)
     _REPLACED.append((owner, name))
 
 
 def restore() -> None:
-    """Give moto all its own parts back: whoever uses it next in this process meets moto as it is."""
+    """Undo all patches, for the next user of moto in this process."""
     while _REPLACED:
         owner, name = _REPLACED.pop()
         setattr(owner, name, original(owner, name))
 
 
 def original(owner: Any, name: str) -> Any:
-    """What moto itself has at `owner.name`, patched or not. Raises AttributeError when moto no longer has it."""
+    """Return moto's own value of `owner.name`, patched or not. Raises AttributeError when moto no longer has it."""
     current = getattr(owner, name)
     return getattr(current, _ORIGINAL, current)

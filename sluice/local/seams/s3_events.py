@@ -1,7 +1,7 @@
 """Gap (moto 5.2.5): S3's EventBridge events have a constant sequencer and id, and come before the request is answered.
 
-They are missing for delete markers and for deleting one of several versions. With this seam moto only tells what
-happened to a bucket that has EventBridge on; `sluice.local.pump` delivers it.
+They are missing for delete markers and for deleting one of several versions. With this seam moto only reports changes
+of a bucket that has EventBridge on; `sluice.local.pump` delivers it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SEQUENCE = itertools.count(time.time_ns())  # above those of an earlier process
 
 
 def install(sink: Sink) -> None:
-    """Send what happens to objects to `sink`, in the form of an EventBridge event of S3."""
+    """Send changes of objects to `sink`, as EventBridge events of S3."""
     replace(moto_notifications, "send_event", lambda _original: _created(sink))
     replace(S3Backend, "delete_object", lambda original: _deleted(original, sink))
 

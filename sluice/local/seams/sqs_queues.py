@@ -18,7 +18,7 @@ from sluice.local.seams.patch import replace
 
 
 class _Property(property):
-    """A property that remembers what it stands in for."""
+    """A property that remembers the original."""
 
 
 def install() -> None:

@@ -16,7 +16,7 @@ from sluice.local.state.journal import Entry
 
 
 def items_after(request: Request, region: str) -> Iterator[Entry]:
-    """Yield what stands now in the places of DynamoDB that a call has written to."""
+    """Yield the present items of DynamoDB that a call has written."""
     backend = dynamodb_backends[ACCOUNT][region]
     for name, attributes in _written(request.operation, request.fields):
         table = backend.tables.get(name)
@@ -58,7 +58,7 @@ def restore_items(entries: Iterable[Entry], region: str) -> None:
 
 
 def tables_after(request: Request, region: str) -> Iterator[Entry]:
-    """Yield what the Glue catalog says now of the tables that a call has written to."""
+    """Yield the present entries of the Glue tables that a call has written."""
     fields = request.fields
     match request.operation:
         case "CreateTable" | "UpdateTable":
@@ -95,7 +95,7 @@ def restore_tables(entries: Iterable[Entry], region: str) -> None:
 
 
 def parameters_after(request: Request) -> Iterator[Entry]:
-    """Yield what a call has made of a parameter of SSM."""
+    """Yield the SSM parameter as a call has left it."""
     fields = request.fields
     match request.operation:
         case "PutParameter":

@@ -1,4 +1,4 @@
-"""What a journal comes to: the last word on each object version, ledger item, table entry and parameter."""
+"""The sum of a journal: the last entry of each object version, ledger item, table entry and parameter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPARE = 1000  # superseded entries that are never worth a new file
 
 @dataclass
 class Image:
-    """Entries that are in force, by what they are about."""
+    """The entries in force, by subject."""
 
     objects: dict[int, Entry] = field(default_factory=dict)  # by number, in the order of their writing
     items: dict[tuple[str, str], Entry] = field(default_factory=dict)

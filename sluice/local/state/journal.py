@@ -1,7 +1,7 @@
 """An append-only file of JSON lines. A process that is killed leaves whole lines, so every prefix is a state that was.
 
-Each line is written by one call before the caller of the AWS gets its answer. What only a dying machine can leave (the
-last line cut off) is cut away when the file is read.
+Each line is written by one call before the caller of the AWS gets its answer. A last line cut off, as a dying machine
+leaves it, is cut away when the file is read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Entry = Mapping[str, Any]
 
 
 class StateError(Exception):
-    """The state on disk cannot be read: `how` says what to do."""
+    """The state on disk cannot be read: `how` has the remedy."""
 
     def __init__(self, what: str, *, how: str) -> None:
         self.what, self.how = what, how
@@ -81,7 +81,7 @@ def read(path: Path) -> Iterator[Entry]:
 
 
 def rewrite(path: Path, entries: Iterable[Entry]) -> None:
-    """Put a shorter journal in the place of one, at once: whoever is killed meanwhile leaves the old one."""
+    """Replace a journal by a shorter one, at once: a process killed meanwhile leaves the old one."""
     beside = path.with_suffix(".new")
     with beside.open("wb") as file:
         file.write(_line({"format": FORMAT}))

@@ -49,7 +49,7 @@ class Objects:
                 file.unlink()
 
     def note(self, bucket: str, key: str, journal: Journal) -> None:
-        """Write down what has become of a key. Its callers take turns."""
+        """Record the present versions of a key. Its callers take turns."""
         known = self._numbers.get((bucket, key), [])
         found = s3_backends[ACCOUNT]["aws"].buckets.get(bucket)
         versions = found.keys.getlist(key, []) if found is not None else []

@@ -45,7 +45,7 @@ class State:
         self._journal = Journal(self._path)
 
     def note(self, request: Request, status: int) -> None:
-        """Write down what a call has changed. Calls of one service, or on one object, take turns."""
+        """Record the changes of a call. Calls of one service, or on one object, take turns."""
         if request.service == "s3":
             for bucket, key in _touched(request):
                 self._objects.note(bucket, key, self._journal)
