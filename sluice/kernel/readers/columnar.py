@@ -88,8 +88,17 @@ def _examined(
 ) -> Columns:
     """Check bounds, then compare two readings of all values; write anew what DuckDB cannot read."""
     parameters = {"path": str(arrow.path)}
-    sizes = "SELECT coalesce(sum(total_uncompressed_size), 0) FROM parquet_metadata($path)"
-    (size,) = connection.execute(sizes, parameters).fetchone() or (0,)
+    chunks = """
+        SELECT row_group_id, row_group_num_rows, column_id, num_values, total_uncompressed_size
+        FROM parquet_metadata($path)"""
+    size, groups = 0, {}
+    for group, group_rows, leaf, values, length in connection.execute(chunks, parameters).fetchall():
+        size += max(length, 0)
+        groups[group] = group_rows
+        if leaf in arrow.flat and values != group_rows:
+            raise DamagedError(f"{group_rows} rows in a group, {values} values in one of its columns")
+    if groups and sum(groups.values()) != arrow.rows:
+        raise DamagedError("more or fewer rows in the groups than in the file")
     width, rows, packed = len(arrow.names), arrow.rows, arrow.path.stat().st_size
     if size > limits.max_bytes or rows > limits.max_rows or width > limits.max_columns:
         raise refuse("file.limit", f"{size} bytes, {rows} rows and {width} columns are too many")
