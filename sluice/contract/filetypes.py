@@ -28,7 +28,8 @@ class FileType:
 
 
 SPELLING_OPTIONS = frozenset({"decimalSeparator", "thousandsSeparator", "trueTexts", "falseTexts"})
-_TEXT_OPTIONS = frozenset({"encoding"})
+_PACKED_OPTIONS = frozenset({"compression"})  # a workbook is an archive already
+_TEXT_OPTIONS = _PACKED_OPTIONS | {"encoding"}
 _DELIMITED_OPTIONS = frozenset(
     {
         *("delimiter", "quote", "escape", "strayQuotes", "recordEnd", "header", "headerLines", "skipLines"),
@@ -62,7 +63,7 @@ def file_type(form: Format) -> FileType:
             return FileType(
                 words={"parquet": ","},
                 suffixes=(".parquet",),
-                options=frozenset(),
+                options=_PACKED_OPTIONS,
                 is_text=False,
                 has_nested_values=True,
                 has_threads=True,
