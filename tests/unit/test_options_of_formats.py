@@ -22,7 +22,8 @@ VALUES: dict[str, dict[str, Any]] = {
     "extraColumn": {"extraColumn": "more", "unknownColumns": "take"},
     **{name: {name: value} for name, value in {
         "compression": "gzip", "encoding": "utf-16", "delimiter": ";", "quote": "'", "escape": "^",
-        "strayQuotes": "text", "recordEnd": "lf", "header": False, "headerLines": 2, "skipFooter": 1, "comment": "#", "raggedRows": "fill",
+        "strayQuotes": "text", "recordEnd": "lf",
+        "header": False, "headerLines": 2, "skipFooter": 1, "comment": "#", "raggedRows": "fill",
         "decimalSeparator": ",", "thousandsSeparator": " ", "skipLines": 1, "sheet": "Data", "cellRange": "B2:D9",
         "recordPath": "data", "nullTexts": ["NA"], "blanks": "trim",
         "unknownColumns": "ignore", "missingColumns": "null",
