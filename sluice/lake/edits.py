@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as dataclass_replace
 from typing import TYPE_CHECKING
 
 from pyiceberg.io.pyarrow import parquet_file_to_data_file
 
 from sluice.lake.marks import GENERATION, ORDER
-from sluice.lake.pruning import all_files, holding, overlapping
+from sluice.lake.pruning import all_files, holding, overlapping, pairs
 from sluice.lake.publish import Edit
 
 if TYPE_CHECKING:
@@ -43,6 +44,54 @@ def append(table: Table, *, add: Sequence[str], column: str, stale: Sequence[str
         return Edit(add=tuple(add), remove=found.whole)
     kept = drop([data_file.file_path for data_file in found.partly], column, stale)
     return Edit(add=(*add, *kept.add), remove=(*found.whole, *_at(found.partly, kept.remove)))
+
+
+def append_rejects(
+    table: Table, *, add: Sequence[str], stale: Sequence[str], again: Sequence[str], spared: Sequence[str], drop: Drop
+) -> Edit:
+    """Add rejects, and remove the older ones of objects `stale` and of loads `again`, but not of loads `spared`.
+
+    Spared are loads that were refused and are newer than what the table shows of their objects.
+    """
+    if not again and not spared:
+        return append(table, add=add, column="object", stale=stale, drop=drop)
+    found = holding(table, column="object", values=stale)
+    entries = pairs(table, (*found.whole, *found.partly), ("object", "load_id"))
+    loads = {load for key, load in entries if key in set(stale)} - set(spared) | set(again)
+    return append(table, add=add, column="load_id", stale=sorted(loads), drop=drop)
+
+
+def replace_rejects(
+    table: Table, *, add: Sequence[str], order: str, gone: str, spared: Sequence[str], drop: Drop
+) -> Edit:
+    """As `replace`, but the rejects of loads that were refused and are newer than the object stay."""
+    replaced = replace(table, add=add, order=order, gone=gone)
+    if not spared or not replaced.properties:
+        return replaced
+    entries = pairs(table, all_files(table), ("object", "load_id"))
+    loads = {load for _, load in entries} - set(spared)
+    kept = append(table, add=add, column="load_id", stale=sorted(loads), drop=drop)
+    return dataclass_replace(kept, properties=replaced.properties)
+
+
+def refuse(
+    table: Table,
+    *,
+    add: Sequence[str],
+    orders: Sequence[str],
+    again: Sequence[str],
+    forgotten: Sequence[str],
+    gone: str,
+    drop: Drop,
+) -> Edit:
+    """Tell of refused objects of these ages in the rejects of a `replace` table, unless it shows a newer object.
+
+    Rejects of the loads `forgotten` go in any case.
+    """
+    shown = table.properties.get(ORDER, "")
+    if shown == gone or any(order >= shown for order in orders):
+        return append(table, add=add, column="load_id", stale=[*again, *forgotten], drop=drop)
+    return append(table, add=(), column="load_id", stale=forgotten, drop=drop)
 
 
 def merge(table: Table, *, add: Sequence[str], keys: Sequence[str], lone: bool, merge_files: Merge) -> Edit:

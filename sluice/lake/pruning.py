@@ -62,6 +62,16 @@ def holding(table: Table, *, column: str, values: Iterable[str]) -> Holding:
     return Holding(whole=tuple(whole), partly=tuple(partly))
 
 
+def pairs(table: Table, files: Iterable[DataFile], columns: tuple[str, str]) -> frozenset[tuple[str, str]]:
+    """Read which pairs of values two text columns have in these files."""
+    found: set[tuple[str, str]] = set()
+    for data_file in files:
+        with table.io.new_input(data_file.file_path).open() as stream:
+            rows = pq.read_table(stream, columns=list(columns)).group_by(list(columns)).aggregate([])
+        found |= {(row[columns[0]], row[columns[1]]) for row in rows.to_pylist()}
+    return frozenset(found)
+
+
 def overlapping(
     table: Table, files: Iterable[DataFile], others: Sequence[DataFile], *, columns: Sequence[str]
 ) -> tuple[DataFile, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from os.path import commonprefix
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sluice.contract.repairs import order_of
 
@@ -135,8 +135,9 @@ def history(key: str, newest_first: Sequence[tuple[datetime, str, int, bool]]) -
 
 def _entries(s3: S3Client, bucket: str, prefix: str) -> Iterator[tuple[str, datetime, str, int, bool]]:
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
-        listed = [(item, False) for item in page.get("Versions", [])]
-        listed += [(item, True) for item in page.get("DeleteMarkers", [])]  # type: ignore[misc]
+        # Of a version and a marker in one second, the marker is taken for the newer one: it hides something.
+        listed: list[tuple[Any, bool]] = [(item, True) for item in page.get("DeleteMarkers", [])]
+        listed += [(item, False) for item in page.get("Versions", [])]
         # The SDK tells versions and markers apart and so loses their common order: by key, the latest first, then by
         # age. Sorting is stable, so versions of one second stay as S3 listed them.
         listed.sort(key=lambda pair: pair[0]["LastModified"], reverse=True)

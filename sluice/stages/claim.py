@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sluice.contract.plan import Plan
 from sluice.errors import StaleRunError
-from sluice.lake.versions import KeyHistory, list_keys, list_prefix
-from sluice.ledger.model import Load, Run, Settlement
+from sluice.lake.versions import KeyHistory, Version, list_keys, list_prefix
+from sluice.ledger.model import Load, Run, Settlement, load_id
 from sluice.ledger.table import Ledger
 from sluice.stages.budget import is_stopped
 from sluice.stages.environment import StageSettings
-from sluice.stages.judge import choose, counting_versions, judge, of_data, pack
+from sluice.stages.judge import Counting, choose, judge, of_data, pack, weigh
 from sluice.stages.manifest import Claim, ClaimedLoad, Group
 from sluice.stages.rebuild import open_all, pack_all
 from sluice.stages.run_folder import RunFolder
@@ -74,7 +74,10 @@ def claim(
     choice = choose(waiting, fence=fence, limit=limit, max_attempts=settings.max_attempts, together=generation > 0)
     _park(choice.exhausted, ledger=ledger, fence=fence, now=now)
     histories = _look(choice.taken, plan=plan, s3=s3, bucket=settings.raw_bucket)
-    judged = _judge_all(choice.taken, histories, plan=plan, ledger=ledger, restored=lease.restored)
+    known = _Known(ledger, plan.dataset, settings.raw_bucket, frozenset(load.load_id for load in waiting))
+    counting = weigh(plan, histories.values(), known.is_refused)
+    judged = _judge_all(choice.taken, histories, counting, plan=plan, ledger=ledger, restored=lease.restored)
+    _tell_again(judged, counting, known, plan=plan, shown=tables.standing.order, rebuilds=generation > 0)
     packing = partial(
         pack,
         lambda_max_bytes=settings.lambda_max_bytes,
@@ -98,6 +101,8 @@ def claim(
         held_until=lease.until,
         gone=_gone(plan, histories, tables.standing.order),
         generation=generation,
+        fallback=_with_older(judged, histories, known, plan=plan) if generation else (),
+        refused=tuple(sorted(map(known.load_id, counting.refused))),
     )
     won = folder.write_claim(draft)
     _record(won, ledger)
@@ -159,11 +164,16 @@ def _look(loads: Sequence[Load], *, plan: Plan, s3: S3Client, bucket: str) -> Ma
 
 
 def _judge_all(
-    loads: Sequence[Load], histories: Mapping[str, KeyHistory], *, plan: Plan, ledger: Ledger, restored: bool
+    loads: Sequence[Load],
+    histories: Mapping[str, KeyHistory],
+    counting: Counting,
+    *,
+    plan: Plan,
+    ledger: Ledger,
+    restored: bool,
 ) -> Sequence[ClaimedLoad]:
-    counting = counting_versions(plan, histories.values())
-    versions = {(version.key, version.version_id) for version in counting}
-    keys = {version.key for version in counting}
+    versions = {(version.key, version.version_id) for version in counting.shown}
+    keys = {version.key for version in counting.shown}
     objects = ledger.object_states(plan.dataset, {load.key for load in loads})
     nothing = KeyHistory(key="", versions=())
     return [
@@ -173,10 +183,77 @@ def _judge_all(
             found=histories.get(load.key, nothing).find(load.version_id),
             counts=(load.key, load.version_id) in versions,
             loads_of_key=None if restored else objects[load.key].loads,
-            is_replaced=bool(counting) if plan.mode == "replace" else load.key in keys,
+            is_replaced=bool(counting.shown) if plan.mode == "replace" else load.key in keys,
         )
         for load in loads
     ]
+
+
+@dataclass
+class _Known:
+    """What the ledger remembers of versions that cannot be published; what waits is not known."""
+
+    ledger: Ledger
+    dataset: str
+    raw_bucket: str
+    waiting: frozenset[str]
+    loads: dict[str, Load | None] = field(default_factory=dict)
+
+    def load_id(self, version: Version) -> str:
+        return load_id(self.raw_bucket, version.key, version.version_id)
+
+    def is_refused(self, version: Version) -> bool:
+        name = self.load_id(version)
+        if name in self.waiting:
+            return False
+        if name not in self.loads:
+            self.loads[name] = self.ledger.find(self.dataset, name)
+        load = self.loads[name]
+        return load is not None and load.state == "REFUSED"
+
+    def reopen(self, version: Version) -> None:
+        load = self.loads[self.load_id(version)]
+        if load is not None:
+            self.ledger.reopen(load)
+
+
+def _with_older(
+    judged: Sequence[ClaimedLoad], histories: Mapping[str, KeyHistory], known: _Known, *, plan: Plan
+) -> tuple[str, ...]:
+    """List the loads in whose place an older version would be shown if they turn out to be refused."""
+    found = []
+    for load in judged:
+        if load.action != "put" or plan.mode == "merge":
+            continue
+        rivals = histories.values() if plan.mode == "replace" else [histories[load.key]]
+        own = (load.key, load.version_id)
+        older = weigh(plan, rivals, lambda one, own=own: (one.key, one.version_id) == own or known.is_refused(one))  # type: ignore[misc]
+        if any(not version.is_marker for version in older.shown):
+            found.append(load.load_id)
+    return tuple(found)
+
+
+def _tell_again(
+    judged: Sequence[ClaimedLoad], counting: Counting, known: _Known, *, plan: Plan, shown: str, rebuilds: bool
+) -> None:
+    """Let refused versions that are newer than what now is shown again wait for the next run: it tells of them anew.
+
+    Their rejects may have left the table with a version that was newer than them and is gone.
+    """
+    if not counting.refused:
+        return
+    states = known.ledger.object_states(plan.dataset, {version.key for version in counting.refused})
+    put = {load.key: load for load in judged if load.action == "put"}
+    emptied = {load.key for load in judged if load.action == "retract" and not load.order}  # nothing is shown any more
+    for version in counting.refused:
+        if plan.mode == "replace":
+            is_back = bool(emptied) or any(load.order != shown for load in put.values())
+        else:
+            load, state = put.get(version.key), states.get(version.key)
+            is_new = load is not None and (state is None or state.version_id != load.version_id)
+            is_back = is_new or version.key in emptied
+        if rebuilds or is_back:
+            known.reopen(version)
 
 
 def _gone(plan: Plan, histories: Mapping[str, KeyHistory], shown: str) -> str:

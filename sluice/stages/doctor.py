@@ -21,8 +21,8 @@ from sluice.lake.marks import standing
 from sluice.lake.versions import KeyHistory, Version, list_prefix
 from sluice.ledger.model import Lease, Load, load_id
 from sluice.ledger.table import Ledger
-from sluice.stages.judge import counting_versions, of_data
-from sluice.stages.reconcile import differences, is_dead, is_overdue
+from sluice.stages.judge import of_data
+from sluice.stages.reconcile import differences, is_dead, is_overdue, look
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -111,6 +111,8 @@ def examine(plan: Plan, at: DoctorContext) -> Diagnosis:
     """Look at everything of one dataset. What is under way looks like a difference: look again when it is done."""
     everything = list(list_prefix(at.s3, bucket=at.raw_bucket, prefix=f"{plan.dataset}/"))
     histories = {history.key: history for history in of_data(plan, everything)}
+    loads = {load.load_id: load for load in at.ledger.loads(plan.dataset)}
+    counting = look(plan, everything, loads, raw_bucket=at.raw_bucket)
     curated, rejects = (_table(at, name) for name in (plan.dataset, plan.rejects_table))
     unreadable = [finding for table in (curated, rejects) if table is not None for finding in _files(table, at)]
     readable = all(finding.holds for finding in unreadable)
@@ -118,8 +120,8 @@ def examine(plan: Plan, at: DoctorContext) -> Diagnosis:
         plan=plan,
         raw_bucket=at.raw_bucket,
         histories=histories,
-        counting=counting_versions(plan, histories.values()),
-        loads={load.load_id: load for load in at.ledger.loads(plan.dataset)},
+        counting=counting.shown,
+        loads=loads,
         waiting=frozenset(load.load_id for load in at.ledger.pending(plan.dataset)),
         lease=at.ledger.lease(plan.dataset),
         curated=curated,
@@ -135,6 +137,7 @@ def examine(plan: Plan, at: DoctorContext) -> Diagnosis:
             *_rows(state),
             *_accounts(state),
             *_contract(state),
+            _refused(counting.refused),
             _passed_over(plan, everything),
             *unreadable,
         ),
@@ -143,7 +146,10 @@ def examine(plan: Plan, at: DoctorContext) -> Diagnosis:
 
 def _loads(state: _DatasetState, at: DoctorContext) -> Iterator[Finding]:
     keys = {key.key: key for key in at.ledger.objects(state.plan.dataset)}
-    found = list(differences(state.plan, state.counting, state.loads, keys, raw_bucket=state.raw_bucket, now=at.now))
+    there = {(v.key, v.version_id) for history in state.histories.values() for v in history.versions}
+    found = list(
+        differences(state.plan, state.counting, state.loads, keys, there=there, raw_bucket=state.raw_bucket, now=at.now)
+    )
     for kind, check in (
         ("missing", "every version that counts has a load"),
         ("passed_over", "the ledger says that the table shows every version that counts"),
@@ -250,6 +256,16 @@ def _contract(state: _DatasetState) -> Iterator[Finding]:
         count=sum(older.values()),
         samples=_some(f"{rows} rows by {version}" for version, rows in sorted(older.items())),
         remedy=f"`sluice backfill {plan.dataset}` judges them again",
+        is_error=False,
+    )
+
+
+def _refused(versions: Sequence[Version]) -> Finding:
+    return Finding(
+        check="newer versions that could not be published: the table shows the last that could",
+        count=len(versions),
+        samples=_some(f"{version.key} {version.version_id}" for version in versions),
+        remedy="`sluice rejects` says why; send a readable file, or delete these versions for good",
         is_error=False,
     )
 

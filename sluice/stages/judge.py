@@ -1,12 +1,12 @@
 """What a run does with a pending load, given what the bucket holds now. Pure: the heart of claim and of reconcile.
 
 The bucket decides, not the order of events. A table is a function of the versions that count: for `append` the newest
-version of each key, for `merge` every version, for `replace` the newest version of all.
+version of each key that can be published, for `merge` every version, for `replace` the newest of all that can.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import assert_never
@@ -67,18 +67,51 @@ def of_data(plan: Plan, histories: Iterable[KeyHistory]) -> Iterator[KeyHistory]
             yield replace(history, versions=versions)
 
 
-def counting_versions(plan: Plan, histories: Iterable[KeyHistory]) -> Sequence[Version]:
-    """List the versions and delete markers that the table is a function of."""
-    if plan.mode == "merge":
-        return [version for history in histories for version in history.versions if not version.is_marker]
-    newest = [version for history in histories if (version := _desired(plan, history)) is not None]
+@dataclass(frozen=True, kw_only=True)
+class Counting:
+    """What a dataset's tables are a function of.
+
+    `shown` are the versions and delete markers that the curated table shows. `refused` are versions that cannot be
+    published (unreadable, or held back) and are newer than what is shown in their place: only the rejects tell of them.
+    """
+
+    shown: tuple[Version, ...]
+    refused: tuple[Version, ...] = ()
+
+
+def weigh(plan: Plan, histories: Iterable[KeyHistory], is_refused: Callable[[Version], bool]) -> Counting:
+    """Find the versions that count: the newest that can be published, of each key or of all; in `merge` every one.
+
+    `is_refused` tells of a version whether it is known that it cannot be published. It is a function of its bytes and
+    the contract; the ledger only remembers it. What is not known yet counts, and is found out by the run.
+    """
     match plan.mode:
-        case "append":
-            return newest
+        case "merge":
+            return Counting(shown=tuple(v for history in histories for v in history.versions if not v.is_marker))
         case "replace":
-            return [max(newest, key=lambda version: version.order)] if newest else []
+            versions = [version for history in histories for version in history.versions if not version.is_marker]
+            return _newest(sorted(versions, key=lambda version: version.order, reverse=True), plan, is_refused)
+        case "append":
+            found = [_newest(tuple(reversed(history.versions)), plan, is_refused) for history in histories]
+            return Counting(
+                shown=tuple(version for one in found for version in one.shown),
+                refused=tuple(version for one in found for version in one.refused),
+            )
         case _:
             assert_never(plan.mode)
+
+
+def _newest(newest_first: Sequence[Version], plan: Plan, is_refused: Callable[[Version], bool]) -> Counting:
+    refused: list[Version] = []
+    for version in newest_first:
+        if version.is_marker:
+            if plan.on_delete == "retract":
+                return Counting(shown=(version,), refused=tuple(refused))
+        elif is_refused(version):
+            refused.append(version)
+        else:
+            return Counting(shown=(version,), refused=tuple(refused))
+    return Counting(shown=(), refused=tuple(refused))
 
 
 def judge(
@@ -100,8 +133,8 @@ def judge(
     action: Action = "skip"
     if found is not None and counts:
         action = "retract" if found.is_marker else "put"
-    elif found is None and not is_replaced and not fresh and plan.mode != "merge":
-        action = "retract"
+    elif found is None and not fresh and plan.mode != "merge":
+        action = "forget" if is_replaced else "retract"
     return ClaimedLoad(
         load_id=load.load_id,
         key=load.key,
@@ -158,9 +191,3 @@ def _packs(loads: Sequence[ClaimedLoad], *, most_bytes: int, most_objects: int) 
             packs[-1].append(load)
             room, used = room - 1, used + load.size
     return packs
-
-
-def _desired(plan: Plan, history: KeyHistory) -> Version | None:
-    if plan.on_delete == "retract" and history.marker is not None:
-        return history.marker
-    return history.newest

@@ -13,7 +13,8 @@ from sluice.ledger.model import Counts, Kind, Load
 
 Engine = Literal["lambda", "glue"]
 # put: the version's rows belong into the table. retract: the key's rows leave it. skip: the bucket has moved on.
-Action = Literal["put", "retract", "skip"]
+# forget: the version was deleted for good and others are shown; only rejects may still tell of it.
+Action = Literal["put", "retract", "skip", "forget"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,8 @@ class Claim:
     held_until: int = 0
     gone: str = ""
     generation: int = 0
+    refused: tuple[str, ...] = ()  # loads that were refused and are newer than what is shown in their place
+    fallback: tuple[str, ...] = ()  # of a rebuild: loads in whose place older versions are shown if they are refused
     over_budget: bool = False  # nothing was claimed: the dataset's money for this month is spent
 
     @property
@@ -105,6 +108,8 @@ class Claim:
                 **data,
                 "plan": Plan.from_dict(data["plan"]),
                 "loads": tuple(ClaimedLoad(**load) for load in data["loads"]),
+                "fallback": tuple(data.get("fallback", ())),
+                "refused": tuple(data.get("refused", ())),
                 "groups": tuple(Group(**{**group, "loads": tuple(group["loads"])}) for group in data["groups"]),
             }
         )

@@ -37,13 +37,30 @@ class Batch:
     claim: Claim
     loads: tuple[ClaimedLoad, ...]  # put or retract
     held: tuple[str, ...]  # of these, the loads of which only the rejects may be published
+    forgotten: tuple[str, ...]  # loads that are none of `loads`, of which the rejects are to tell no more
+    refused: frozenset[str]  # the held ones and those that cannot be read: the tables go on showing what they showed
     data: tuple[str, ...]
     rejects: tuple[str, ...]
 
     @property
     def stale_keys(self) -> tuple[str, ...]:
         """Keys of which the table may hold rows that these loads replace."""
-        return tuple(sorted({load.key for load in self.loads if not load.fresh}))
+        return tuple(sorted({load.key for load in self.shown if not load.fresh}))
+
+    @property
+    def shown(self) -> tuple[ClaimedLoad, ...]:
+        """The loads that change what the curated table shows."""
+        return tuple(load for load in self.loads if load.load_id not in self.refused)
+
+    @property
+    def told_again(self) -> tuple[str, ...]:
+        """Refused loads of which the rejects may tell already."""
+        return tuple(sorted(load.load_id for load in self.loads if load.load_id in self.refused and not load.fresh))
+
+    @property
+    def falls_back(self) -> bool:
+        """Whether an object was refused in a rebuild, and an older one is to be shown in its place."""
+        return any(load_id in self.refused for load_id in self.claim.fallback)
 
     @property
     def stale_loads(self) -> tuple[str, ...]:
@@ -52,8 +69,8 @@ class Batch:
 
     @property
     def newest_order(self) -> str | None:
-        """Age of the newest object; None without one."""
-        return max((load.order for load in self.loads), default=None)
+        """Age of the newest object that is shown; None without one."""
+        return max((load.order for load in self.shown), default=None)
 
 
 def publish(
@@ -74,7 +91,7 @@ def publish(
     decision = _decided(folder, claim)
     batch = batch_of(claim, _results(folder, decision))
     # A rebuild is all or nothing: what a failed group holds back would be missing afterwards.
-    if not batch.loads or (claim.generation and decision.failed):
+    if not (batch.loads or batch.forgotten) or (claim.generation and (decision.failed or batch.falls_back)):
         return folder.write_publication(Publication(snapshots={}, changed=False))
     rewriting = rewriting_for(claim)
     if batch.held:
@@ -104,10 +121,13 @@ def publish(
 def batch_of(claim: Claim, results: Sequence[GroupResult]) -> Batch:
     """Collect the loads and files of the groups that are in. Retractions need no group."""
     read = {summary.load_id: summary for result in results for summary in result.loads}
+    held = tuple(load_id for load_id, summary in read.items() if held_back(summary, claim.plan))
     return Batch(
         claim=claim,
         loads=tuple(load for load in claim.loads if load.action == "retract" or load.load_id in read),
-        held=tuple(load_id for load_id, summary in read.items() if held_back(summary, claim.plan)),
+        held=held,
+        forgotten=tuple(sorted(load.load_id for load in claim.loads if load.action == "forget")),
+        refused=frozenset((*held, *(load_id for load_id, summary in read.items() if summary.refused))),
         data=tuple(file.uri for result in results for file in result.files if file.kind == "data"),
         rejects=tuple(file.uri for result in results for file in result.files if file.kind == "rejects"),
     )
@@ -147,15 +167,38 @@ def rejects_edit(table: Table, batch: Batch, rewriting: Rewriting) -> Edit:
         return edits.rebuild(table, add=batch.rejects, generation=claim.generation, order=order, merge_files=None)
     match claim.plan.mode:
         case "append":
-            return edits.append(
-                table, add=batch.rejects, column="object", stale=batch.stale_keys, drop=rewriting.drop_rejects
+            return edits.append_rejects(
+                table,
+                add=batch.rejects,
+                stale=batch.stale_keys,
+                again=(*batch.told_again, *batch.forgotten),
+                spared=claim.refused,
+                drop=rewriting.drop_rejects,
             )
         case "merge":
             return edits.append(
                 table, add=batch.rejects, column="load_id", stale=batch.stale_loads, drop=rewriting.drop_rejects
             )
         case "replace":
-            return edits.replace(table, add=batch.rejects, order=batch.newest_order, gone=batch.claim.gone)
+            if batch.newest_order is None:
+                orders = [load.order for load in batch.loads]
+                return edits.refuse(
+                    table,
+                    add=batch.rejects,
+                    orders=orders,
+                    again=batch.told_again,
+                    forgotten=batch.forgotten,
+                    gone=claim.gone,
+                    drop=rewriting.drop_rejects,
+                )
+            return edits.replace_rejects(
+                table,
+                add=batch.rejects,
+                order=batch.newest_order,
+                gone=claim.gone,
+                spared=claim.refused,
+                drop=rewriting.drop_rejects,
+            )
         case _:
             assert_never(claim.plan.mode)
 

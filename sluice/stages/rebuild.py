@@ -15,10 +15,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sluice.contract.plan import Plan
-from sluice.lake.versions import KeyHistory
+from sluice.lake.versions import KeyHistory, Version
 from sluice.ledger.model import Lease, load_id
 from sluice.ledger.table import Ledger
-from sluice.stages.judge import counting_versions
+from sluice.stages.judge import weigh
 from sluice.stages.manifest import ClaimedLoad, Group
 from sluice.stages.reconcile import load_of
 
@@ -45,7 +45,10 @@ def ask(dataset: str, standing: Standing, *, ledger: Ledger, wake: Callable[[str
 
 
 def open_all(plan: Plan, histories: Collection[KeyHistory], *, ledger: Ledger, raw_bucket: str, now: datetime) -> None:
-    """Let every version that counts wait for a run, but for those that were given up. Safe to repeat."""
+    """Let every version that counts wait for a run, but for those that were given up. Safe to repeat.
+
+    What was refused under this very contract is not tried again; under another one it may be readable.
+    """
     known = {load.load_id: load for load in ledger.loads(plan.dataset)}
 
     def open_one(identity: str) -> None:
@@ -55,7 +58,12 @@ def open_all(plan: Plan, histories: Collection[KeyHistory], *, ledger: Ledger, r
         elif load.state not in {"PENDING", "PARKED"}:
             ledger.reopen(load)
 
-    versions = {load_id(raw_bucket, one.key, one.version_id): one for one in counting_versions(plan, histories)}
+    def is_refused(version: Version) -> bool:
+        load = known.get(load_id(raw_bucket, version.key, version.version_id))
+        return load is not None and (load.state, load.contract) == ("REFUSED", plan.version)
+
+    counting = weigh(plan, histories, is_refused).shown
+    versions = {load_id(raw_bucket, one.key, one.version_id): one for one in counting}
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(open_one, versions))
 

@@ -7,7 +7,8 @@ goes through the ordinary run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, assert_never
@@ -15,11 +16,11 @@ from typing import TYPE_CHECKING, Literal, assert_never
 from sluice import metrics
 from sluice.contract.plan import Plan
 from sluice.lake.marks import Standing, properties_in_glue, standing
-from sluice.lake.versions import Version, list_prefix
+from sluice.lake.versions import KeyHistory, Version, list_prefix
 from sluice.ledger.model import Lease, Load, ObjectState, load_id
 from sluice.ledger.table import Ledger
 from sluice.metrics import Metric
-from sluice.stages.judge import counting_versions, of_data
+from sluice.stages.judge import Counting, of_data, weigh
 from sluice.stages.run_folder import newest_fence
 
 if TYPE_CHECKING:
@@ -82,11 +83,14 @@ def reconcile(
     """Compare one dataset's part of the bucket with the ledger, and set going what is missing."""
     broken = _break_dead_lease(plan.dataset, ledger=ledger, states=states, state_machine=state_machine)
     forgotten, is_asked = _go_beyond(plan, ledger=ledger, s3=s3, lake_bucket=lake_bucket, glue=glue, database=database)
-    counting = look(plan, s3=s3, raw_bucket=raw_bucket)
+    # The bucket is listed first: what is registered after that is no difference.
+    histories = list(list_prefix(s3, bucket=raw_bucket, prefix=f"{plan.dataset}/"))
     known = {load.load_id: load for load in ledger.loads(plan.dataset)}
+    counting = look(plan, histories, known, raw_bucket=raw_bucket).shown
+    there = versions_of(plan, histories)
     keys = {key.key: key for key in ledger.objects(plan.dataset)}
     done: dict[Finding, int] = {"missing": 0, "passed_over": 0, "gone": 0}
-    for finding, load in differences(plan, counting, known, keys, raw_bucket=raw_bucket, now=now):
+    for finding, load in differences(plan, counting, known, keys, there=there, raw_bucket=raw_bucket, now=now):
         done[finding] += ledger.register(load) if finding == "missing" else ledger.reopen(load)
     waiting = ledger.pending(plan.dataset)
     published = [load.settled for load in known.values() if load.state == "DONE" and load.settled]
@@ -107,10 +111,14 @@ def reconcile(
     )
 
 
-def look(plan: Plan, *, s3: S3Client, raw_bucket: str) -> Sequence[Version]:
-    """List the versions that the dataset's table should show now."""
-    listed = list_prefix(s3, bucket=raw_bucket, prefix=f"{plan.dataset}/")
-    return counting_versions(plan, of_data(plan, listed))
+def look(plan: Plan, histories: Iterable[KeyHistory], known: Mapping[str, Load], *, raw_bucket: str) -> Counting:
+    """Say which versions the dataset's tables should show now, as far as the ledger knows what can be published."""
+
+    def is_refused(version: Version) -> bool:
+        load = known.get(load_id(raw_bucket, version.key, version.version_id))
+        return load is not None and load.state == "REFUSED"
+
+    return weigh(plan, of_data(plan, histories), is_refused)
 
 
 def differences(
@@ -119,12 +127,14 @@ def differences(
     known: Mapping[str, Load],
     keys: Mapping[str, ObjectState],
     *,
+    there: AbstractSet[tuple[str, str]],
     raw_bucket: str,
     now: datetime,
 ) -> Iterator[tuple[Finding, Load]]:
     """Tell what a run has to do for the table to show what counts, beyond the loads that wait or are parked.
 
-    `known` are all loads by id, `keys` what the table shows of each key, as far as the ledger knows.
+    `known` are all loads by id, `keys` what the table shows of each key, as far as the ledger knows; `there` are key
+    and id of all versions in the bucket.
     """
     shown = _shown(plan, keys)
     for version in counting:
@@ -140,6 +150,9 @@ def differences(
             load = known.get(load_id(raw_bucket, key.key, key.version_id))
             if load is not None and load.state in {"DONE", "REFUSED"}:
                 yield "gone", load
+    for load in known.values():
+        if load.state == "REFUSED" and (load.key, load.version_id) not in there and _is_told(plan, load, shown):
+            yield "gone", load
 
 
 def is_reflected(plan: Plan, version: Version, load: Load, key: ObjectState | None) -> bool:
@@ -153,6 +166,20 @@ def is_reflected(plan: Plan, version: Version, load: Load, key: ObjectState | No
     if load.state == "RETRACTED" and not version.is_marker:
         return False  # the contract took the key for no data, or the version was hidden, and now it counts again
     return load.state != "SUPERSEDED" and key is not None and key.version_id == version.version_id
+
+
+def versions_of(plan: Plan, histories: Iterable[KeyHistory]) -> AbstractSet[tuple[str, str]]:
+    """List key and id of all versions in the bucket that are files of the dataset."""
+    return {(one.key, one.version_id) for history in of_data(plan, histories) for one in history.versions}
+
+
+def _is_told(plan: Plan, load: Load, shown: Mapping[str, ObjectState]) -> bool:
+    """Tell whether the rejects still have a refused version: those of older runs went with what was shown later."""
+    if plan.mode == "merge":
+        return False
+    state = next(iter(shown.values()), None) if plan.mode == "replace" else shown.get(load.key)
+    fence = int((load.run_id or "-0").rpartition("-")[2])
+    return state is None or state.fence is None or fence > state.fence
 
 
 def is_overdue(load: Load, *, now: datetime, seconds: int) -> bool:

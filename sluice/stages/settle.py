@@ -13,6 +13,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
+from sluice.contract.plan import Plan
 from sluice.errors import TransientError
 from sluice.kernel.outcome import RejectCount
 from sluice.ledger.model import Counts, Lease, Load, LoadState, Run, RunState, Settlement
@@ -96,11 +97,8 @@ def settle(
     # A group that failed once beside others is tried again at once. What fails again, or as a whole, waits for the
     # reconciler's next turn: trying again within seconds would only spend its attempts.
     at_once = _AT_ONCE if result.state == "PARTIAL" else 0
-    is_waiting = (
-        claim is not None
-        and not claim.over_budget
-        and any(load.attempts <= at_once for load in ledger.pending(folder.dataset))
-    )
+    waiting = ledger.pending(folder.dataset) if claim is not None and not claim.over_budget else ()
+    is_waiting = any(load.attempts <= at_once for load in waiting) or _goes_back(claim, result, waiting)
     return Settled(
         state=result.state,
         failed_groups=result.failed_groups,
@@ -169,6 +167,9 @@ def _result(folder: RunFolder, claim: Claim | None, *, outcome: str, now: dateti
         )
     groups = tuple(result for index in decision.groups if (result := folder.group(index)) is not None)
     settlements = _settlements(claim, groups, now)
+    if claim.generation and (fallen := {load.load_id for load in _fallen(claim, groups)} & set(claim.fallback)):
+        # Nothing was published: the next run rebuilds without what it knows now to be refused.
+        settlements = tuple(one for one in settlements if one.load.load_id in fallen)
     if decision.failed:
         state: RunState = "PARTIAL" if settlements else "FAILED"
     else:
@@ -196,12 +197,17 @@ def _settlements(claim: Claim, groups: Sequence[GroupResult], now: datetime) -> 
             contract=claim.plan.version,
             **changes,  # type: ignore[arg-type]
         )
-        return Settlement(load=final, order=load.order if state != "SUPERSEDED" else None)
+        # A refused version is in no table but the rejects, except in `merge`, where nothing asks what a key shows.
+        is_shown = state != "SUPERSEDED" and (state != "REFUSED" or claim.plan.mode == "merge")
+        return Settlement(load=final, order=load.order if is_shown else None)
 
     settlements: list[Settlement] = []
+    fallen = _fallen(claim, groups)
     for load in claim.loads:
         summary = summaries.get(load.load_id)
-        if load.action == "skip" or load.load_id in vanished:
+        if load.action == "skip" and _may_count(load, fallen, claim.plan):
+            continue  # the next run judges it again
+        if load.action in {"skip", "forget"} or load.load_id in vanished:
             settlements.append(ended(load, "SUPERSEDED"))
         elif load.action == "retract":
             settlements.append(ended(load, "RETRACTED"))
@@ -213,6 +219,34 @@ def _settlements(claim: Claim, groups: Sequence[GroupResult], now: datetime) -> 
                 settlements.append(ended(load, "DONE", counts=counts_of(summary)))
         # else its group failed: it waits for the next run
     return tuple(settlements)
+
+
+def _goes_back(claim: Claim | None, result: _Result, waiting: Sequence[Load]) -> bool:
+    """Tell whether loads wait only because a newer version turned out to be refused: that is no failure of theirs."""
+    if claim is None:
+        return False
+    names, fallen = {load.load_id for load in waiting}, _fallen(claim, result.groups)
+    if claim.generation:
+        return bool({load.load_id for load in fallen} & set(claim.fallback))
+    return any(load.load_id in names and _may_count(load, fallen, claim.plan) for load in claim.loads)
+
+
+def _fallen(claim: Claim, groups: Sequence[GroupResult]) -> tuple[ClaimedLoad, ...]:
+    """List the loads that were to be shown and were refused: older ones may count now."""
+    if claim.plan.mode == "merge":
+        return ()
+    summaries = {summary.load_id: summary for result in groups for summary in result.loads}
+    return tuple(
+        load
+        for load in claim.loads
+        if (summary := summaries.get(load.load_id)) is not None and (summary.refused or held_back(summary, claim.plan))
+    )
+
+
+def _may_count(load: ClaimedLoad, fallen: Sequence[ClaimedLoad], plan: Plan) -> bool:
+    return bool(load.order) and any(
+        load.order < other.order and (plan.mode == "replace" or load.key == other.key) for other in fallen
+    )
 
 
 def _run(

@@ -91,6 +91,9 @@ class Watch:
             for load in documents[f"group-{index:04d}"]["loads"]
         }
         loads = [load for load in claim["loads"] if load["action"] == "retract" or load["load_id"] in decided]
+        forgotten = {load["version_id"] for load in claim["loads"] if load["action"] == "forget"}
+        if name != DATASET:
+            was = [row for row in was if row[1] not in forgotten]
         versions = {(version.key, version.version): version for version in self.world.ever}
         contract = claim["plan"]["version"]
         new: list[Any] = []
@@ -100,11 +103,8 @@ class Watch:
                 content = model.read(version.body or b"", contract=contract, mode=mode)
                 where = (version.key, version.version)
                 new += [(*where, *row) for row in (content.rows if name == DATASET else content.rejects)]
-        if mode == "append":
-            gone = {load["key"] for load in loads}
-            return [row for row in was if row[0] not in gone] + new
-        if mode == "replace":
-            return new if self._goes_on(name, loads, claim["gone"]) else was
+        if mode in {"append", "replace"}:
+            return self._shown(name, was, new, claim, loads)
         if name == REJECTS:
             gone_versions = {load["version_id"] for load in loads}
             return [row for row in was if row[1] not in gone_versions] + new
@@ -114,6 +114,32 @@ class Watch:
             if known is None or model.newer(row[3], known[3], mode):
                 latest[row[3][0]] = row
         return list(latest.values())
+
+    def _shown(self, name: str, was: list[Any], new: list[Any], claim: dict[str, Any], loads: list[Any]) -> list[Any]:
+        """Refused objects leave the rows alone and are told of in the rejects; others replace what is older."""
+        versions = {(version.key, version.version): version for version in self.world.ever}
+        contract = claim["plan"]["version"]
+
+        def is_refused(load: Any) -> bool:
+            body = versions[load["key"], load["version_id"]].body
+            put = load["action"] == "put" and body is not None
+            return put and model.read(body or b"", contract=contract, mode=self.world.mode).refused
+
+        refused = {load["version_id"] for load in loads if is_refused(load)}
+        rest = [load for load in loads if load["version_id"] not in refused]
+        spared = {load.version_id for load in self.world.ledger.loads(DATASET) if load.load_id in claim["refused"]}
+        if name == DATASET:
+            spared = set()
+        if self.world.mode == "append":
+            gone = {load["key"] for load in rest}
+            return [r for r in was if not (r[0] in gone and r[1] not in spared) and r[1] not in refused] + new
+        if rest:
+            return [r for r in was if r[1] in spared] + new if self._goes_on(name, rest, claim["gone"]) else was
+        if name == DATASET:
+            return was
+        ages = max((versions[load["key"], load["version_id"]].age for load in loads), default=())
+        is_told = claim["gone"] or ages >= self._ages.get(name, ())
+        return [r for r in was if r[1] not in refused] + new if is_told else was
 
     def _goes_on(self, name: str, loads: list[Any], gone: str) -> bool:
         """Tell whether a `replace` table shows these loads: it goes back to an older object only from a `gone` one."""

@@ -87,12 +87,14 @@ def tables(
     versions: Iterable[Version], *, mode: str, on_delete: str, contract_of: Callable[[Version], str]
 ) -> tuple[list[Row], list[Reject]]:
     """What the curated table and the rejects table hold once everything is quiet."""
-    newest: dict[str, Version] = {}
     by_age = sorted((version for version in versions if not hidden(version.key)), key=lambda version: version.age)
-    for version in by_age:
-        if version.body is not None or on_delete == "retract":
-            newest[version.key] = version
-    shown = {"append": list(newest.values()), "replace": by_age_of(newest)[-1:]}.get(mode, by_age)
+    shown = by_age
+    if mode not in MERGING:  # the newest that can be read, of each key or of all, and what tells of newer ones
+        rivals: dict[str, list[Version]] = {}
+        for version in by_age:
+            if version.body is not None or on_delete == "retract":
+                rivals.setdefault(version.key if mode == "append" else "", []).append(version)
+        shown = [version for group in rivals.values() for version in _last_readable(group, contract_of, mode)]
     rows: list[Row] = []
     rejects: list[Reject] = []
     latest: dict[int, Row] = {}
@@ -117,9 +119,13 @@ def hidden(key: str) -> bool:
     return any(part[0] in "_." for part in key.split("/"))
 
 
-def by_age_of(newest: dict[str, Version]) -> list[Version]:
-    """The newest versions of all keys, the oldest first."""
-    return sorted(newest.values(), key=lambda version: version.age)
+def _last_readable(group: list[Version], contract_of: Callable[[Version], str], mode: str) -> list[Version]:
+    """The newest version that can be read, or delete marker, and all that are newer: these only have rejects."""
+    for at in range(len(group) - 1, -1, -1):
+        body = group[at].body
+        if body is None or not read(body, contract=contract_of(group[at]), mode=mode).refused:
+            return group[at:]
+    return group
 
 
 def newer(cells: Cells, than: Cells, mode: str) -> bool:

@@ -60,15 +60,15 @@ def test_the_same_bytes_under_two_keys_are_two_objects(endpoint: str) -> None:
     assert world.ids() == [1, 2]
 
 
-def test_empty_and_header_only_objects_are_loaded_and_replace_what_was_there(endpoint: str) -> None:
+def test_a_header_only_object_replaces_what_was_there_and_an_empty_one_is_refused(endpoint: str) -> None:
     world = World(endpoint)
     world.load(world.put("a.csv", csv((1, DAY, 1))), world.put("b.csv", csv((2, DAY, 1))))
     settled = world.load(world.put("a.csv", csv()), world.put("b.csv", ""))
     loads = {(load.key, load.state): load for load in world.ledger.loads("items") if load.run_id == "items-2"}
     assert loads["items/a.csv", "DONE"].counts.rows_read == 0
-    assert (settled.state, world.ids()) == ("PUBLISHED", [])
+    assert (settled.state, world.ids()) == ("PUBLISHED", [2])
     empty = next(load for (key, _), load in loads.items() if key == "items/b.csv")
-    assert empty.state in {"DONE", "REFUSED"}
+    assert empty.state == "REFUSED"
     assert world.reconcile().woken is None
 
 

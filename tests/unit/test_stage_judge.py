@@ -10,7 +10,7 @@ import pytest
 from sluice.contract.plan import Plan
 from sluice.lake.versions import KeyHistory, history
 from sluice.ledger.model import Load
-from sluice.stages.judge import MOST_GROUPS, choose, counting_versions, judge, pack
+from sluice.stages.judge import MOST_GROUPS, choose, judge, pack, weigh
 from sluice.stages.manifest import ClaimedLoad
 
 PLAN = Plan(dataset="items", version="1.0.0", mode="append")
@@ -46,11 +46,11 @@ PRESENT = key("b", (1, "only", False))
 )
 def test_the_mode_says_which_versions_count(mode: str, on_delete: str, expected: set[str]) -> None:
     plan = replace(PLAN, mode=mode, on_delete=on_delete)  # type: ignore[arg-type]
-    assert {version.version_id for version in counting_versions(plan, [DELETED, PRESENT])} == expected
+    assert {version.version_id for version in weigh(plan, [DELETED, PRESENT], lambda _: False).shown} == expected
 
 
 def test_a_prefix_without_versions_counts_none() -> None:
-    assert counting_versions(replace(PLAN, mode="replace"), []) == []
+    assert weigh(replace(PLAN, mode="replace"), [], lambda _: False).shown == ()
 
 
 def test_order_sorts_by_age_and_keeps_the_age_of_versions_of_one_moment() -> None:
