@@ -25,6 +25,7 @@ from sluice.cli.put import put
 from sluice.cli.query import query
 from sluice.cli.redrive import redrive
 from sluice.cli.rejects import rejects
+from sluice.cli.remove import remove
 from sluice.cli.replay import replay
 from sluice.cli.runs import runs
 from sluice.cli.up import up
@@ -45,7 +46,7 @@ app.callback()(choose)
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Begin": (new, demo, init, up, env),
     "Change contracts and marts": (check, diff, preview, apply),
-    "Load files and look at tables": (put, runs, rejects, orphans, query, freeze),
+    "Load files and look at tables": (put, remove, runs, rejects, orphans, query, freeze),
     "Deploy": (bootstrap, synth, package, changes, deploy, destroy),
     "Repair and watch": (doctor, replay, backfill, redrive, cost),
 }

@@ -55,7 +55,7 @@ def put(  # noqa: PLR0917  (a command line has options; nobody calls it by posit
                 else:
                     show(f"Uploaded. `sluice runs {dataset}` says what becomes of it.")
                 return
-            loads = _settled(target, dataset, versions, deadline=time.monotonic() + timeout, progress=progress)
+            loads = settled(target, dataset, versions, deadline=time.monotonic() + timeout, progress=progress)
         clean = all(load.state in {"DONE", "SUPERSEDED"} and not load.counts.rows_rejected for load in loads)
         if as_json:
             emit({"ok": clean, "loads": [_document(load) for load in loads]})
@@ -70,7 +70,7 @@ def _upload(target: Target, key: str, path: Path) -> str:
         return str(target.client("s3").put_object(Bucket=target.raw_bucket, Key=key, Body=body)["VersionId"])
 
 
-def _settled(
+def settled(
     target: Target, dataset: str, versions: Mapping[str, str], *, deadline: float, progress: Callable[[str], None]
 ) -> list[Load]:
     """Wait until none of these object versions is pending; return their loads."""

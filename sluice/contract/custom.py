@@ -73,6 +73,8 @@ class Custom:
     def choice(self, name: str, default: _T, choices: tuple[str, ...]) -> Any | _T:
         """One of a set of words."""
         value = self.values.get(name)
+        if value is None and name in self.values and "null" in choices:  # to YAML, null without quotes is no value
+            raise self.source(name).error(f"{name} has no value", f'write `{name}: "null"`, in quotes')
         if value is not None and value not in choices:
             raise self.source(name).error(f"{name} is {value!r}", f"write one of {', '.join(choices)}")
         return default if value is None else value

@@ -203,3 +203,12 @@ def test_a_statement_that_athena_refuses_exits_with_2(project: Path, environment
     assert asked.returncode == 2
     assert "nowhere" in json.loads(asked.stdout)["error"]["what"]
     assert "Traceback" not in asked.stderr
+
+
+@pytest.mark.timeout(600)
+def test_a_removed_file_is_deleted_and_its_rows_are_accounted_for(project: Path, environment: dict[str, str]) -> None:
+    unknown = run("sluice remove orders nothing.csv --json", cwd=project, env=environment)
+    assert (unknown.returncode, "no object orders/nothing.csv" in unknown.stderr) == (2, True), unknown.stderr
+    removed = json.loads(run("sluice remove orders orders.csv --json", cwd=project, env=environment).stdout)
+    assert (removed["rows_removed"], removed["rows_left"]) == (0, 3)  # append keeps rows, unless the contract says not
+    assert run("sluice remove orders orders.csv", cwd=project, env=environment).returncode == 2

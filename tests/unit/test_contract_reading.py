@@ -158,3 +158,9 @@ def test_spelled_number_is_read_exactly_or_not_at_all(kind: str, spelling: Spell
     cast, _ = spelled_cast("cell", kind, spelling)
     found = duckdb.execute(f"SELECT CAST({cast} AS VARCHAR) FROM (SELECT CAST($1 AS VARCHAR) AS cell)", [text])
     assert found.fetchone() == (value,)
+
+
+def test_null_without_quotes_is_not_silently_the_default() -> None:
+    assert plan(missingColumns="null").reading.missing_columns == "null"
+    with pytest.raises(ContractError, match='missingColumns: "null"'):
+        plan(missingColumns=None)
