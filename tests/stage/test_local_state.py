@@ -67,6 +67,10 @@ def versions(cloud: Kept) -> list[dict[str, Any]]:
     return sorted(found, key=lambda version: (version["Key"], version["VersionId"]))
 
 
+def bodies_of(folder: Path) -> int:
+    return sum(path.is_file() for path in (folder / "state" / "objects").rglob("*"))
+
+
 def test_versions_markers_ids_times_bodies_and_metadata_come_back(kept: Path) -> None:
     with start(kept) as cloud:
         s3 = cloud.client("s3")
@@ -88,6 +92,7 @@ def test_versions_markers_ids_times_bodies_and_metadata_come_back(kept: Path) ->
         s3.put_object(Bucket="results", Key="not/versioned", Body=b"old")
         s3.put_object(Bucket="results", Key="not/versioned", Body=b"new")
         before = versions(cloud)
+        assert bodies_of(kept) == 6  # what was deleted for good is not on disk either
     with start(kept) as cloud:
         s3 = cloud.client("s3")
         assert versions(cloud) == before
@@ -106,8 +111,7 @@ def test_versions_markers_ids_times_bodies_and_metadata_come_back(kept: Path) ->
         ]
         described = s3.head_object(Bucket="raw", Key="a/x", VersionId=first["VersionId"])
         assert (described["Metadata"], described["ContentType"]) == ({"by": "me"}, "text/csv")
-    kept_bodies = [path for path in (kept / "state" / "objects").rglob("*") if path.is_file()]
-    assert len(kept_bodies) == 6  # what was deleted for good is not on disk either
+    assert bodies_of(kept) == 6
 
 
 def test_ledger_table_entries_and_parameters_come_back_as_they_were_last(kept: Path) -> None:
