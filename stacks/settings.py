@@ -38,8 +38,8 @@ class Size:
 SIZES: Mapping[Stage, Size] = MappingProxyType(
     {
         "ingest": Size(memory_mb=512, timeout_seconds=60),
-        "reconcile": Size(memory_mb=512, timeout_seconds=600),
-        "claim": Size(memory_mb=1024, timeout_seconds=300),
+        "reconcile": Size(memory_mb=2048, timeout_seconds=900),
+        "claim": Size(memory_mb=2048, timeout_seconds=300),
         "transform": Size(memory_mb=6144, timeout_seconds=900, disk_mb=10_240),
         "publish": Size(memory_mb=4096, timeout_seconds=900, disk_mb=10_240),
         "settle": Size(memory_mb=512, timeout_seconds=300),

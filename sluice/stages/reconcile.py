@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
+_TURN_SECONDS = 900
+
 # missing: never heard of. passed_over: known, and the table shows another version. gone: the table shows a version
 # that was deleted for good.
 Finding = Literal["missing", "passed_over", "gone"]
@@ -109,6 +111,17 @@ def reconcile(
         wait_seconds=_seconds_since(min(load.registered for load in waiting), now) if waiting else 0.0,
         age_seconds=_seconds_since(max(published), now) if published else None,
     )
+
+
+def in_turn(datasets: Sequence[str], now: datetime) -> Sequence[str]:
+    """Return the datasets beginning with another one each quarter of an hour.
+
+    One that ends its process (for its memory or time) takes those after it along, and must not take the same each time.
+    """
+    if not datasets:
+        return datasets
+    first = int(now.timestamp()) // _TURN_SECONDS % len(datasets)
+    return [*datasets[first:], *datasets[:first]]
 
 
 def look(plan: Plan, histories: Iterable[KeyHistory], known: Mapping[str, Load], *, raw_bucket: str) -> Counting:

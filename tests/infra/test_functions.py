@@ -111,7 +111,7 @@ def test_large_objects_go_to_a_job_on_spark_3_5_with_an_end(templates: Templates
     assert properties["ExecutionProperty"] == {"MaxConcurrentRuns": DEV.glue_concurrent_runs}
     assert properties["MaxRetries"] == 0, "the state machine retries"
     modules = properties["DefaultArguments"]["--additional-python-modules"].split(",")
-    assert modules == [f"{name}=={version(name)}" for name in ("duckdb", "openpyxl", "zstandard")], (
+    assert modules == [f"{name}=={version(name)}" for name in ("duckdb", "pyarrow", "python-calamine", "zstandard")], (
         "those that the tests ran with"
     )
     assert len(list(assembly.glob("asset.*.zip"))) == 1, "the library of the job"

@@ -7,13 +7,15 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from sluice.errors import ContractError
+from sluice.errors import ContractError, TransientError
+from sluice.stages.reconcile import in_turn
 from sluice.stages.services import services
 from tests.stage.core_world import ITEMS, REGION, World, csv
 from tests.stage.moto_server import moto_server
@@ -133,3 +135,26 @@ def test_why_a_group_failed_is_remembered_with_the_run_and_its_remedy(
     assert (record.state, record.failed_groups) == ("FAILED", 1)
     assert "SSM: /sluice/no-such-salt" in (record.error or "")
     assert "aws ssm put-parameter" in (record.error or "")
+
+
+def test_a_dataset_that_cannot_be_reconciled_does_not_keep_the_others_from_it(
+    world: World, call: Callable[[str, dict[str, Any]], Any], root: Path, tmp_path: Path
+) -> None:
+    plans = tmp_path / "reconcile" / "plans"
+    plans.mkdir(parents=True)
+    for name in ("aaa", "items"):
+        (plans / f"{name}.json").write_text(replace(ITEMS, dataset=name).to_json())
+    shutil.copy(root / "lambdas" / "reconcile" / "handler.py", plans.parent)
+    table = world.session.resource("dynamodb").Table(world.settings.ledger_table)
+    table.put_item(Item={"pk": "dataset#aaa", "sk": "load#damaged"})
+    world.put("a.csv", csv((1, "2024-01-10", 1)))  # and no event tells of it
+    with pytest.raises(TransientError, match="not reconciled: aaa"):
+        call("reconcile", {"datasets": ["aaa", "items"]})
+    assert world.states_of_loads() == ["PENDING"]
+
+
+def test_each_turn_of_the_reconciler_begins_with_another_dataset() -> None:
+    turns = [datetime(2026, 11, 1, 12, minute, tzinfo=UTC) for minute in (0, 15, 30)]
+    orders = [in_turn(["a", "b", "c"], turn) for turn in turns]
+    assert {order[0] for order in orders} == {"a", "b", "c"}
+    assert all(sorted(order) == ["a", "b", "c"] for order in orders)
