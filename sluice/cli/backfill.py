@@ -15,7 +15,7 @@ from sluice.cli.target import Target
 from sluice.locations import rejects_table
 
 if TYPE_CHECKING:
-    from sluice.lake.marks import Standing
+    from sluice.lake.marks import TableState
 
 _PAUSE_SECONDS = 1.0
 
@@ -31,7 +31,7 @@ def backfill(
 
     with answering(as_json=as_json):
         target = Target.from_environment(os.environ)
-        before = _standing(target, dataset)
+        before = _table_state(target, dataset)
         ledger = target.ledger()
         if parked := [load.key for load in ledger.loads(dataset) if load.state == "PARKED"]:
             raise CommandError(
@@ -55,7 +55,7 @@ def backfill(
 def _swapped(target: Target, dataset: str, generation: int, *, deadline: float, say: Callable[[str], None]) -> bool:
     """Wait until the tables are of this generation. Raises CommandError if the rebuild was given up or takes long."""
     ledger = target.ledger()
-    while _standing(target, dataset).generation < generation:
+    while _table_state(target, dataset).generation < generation:
         lease = ledger.lease(dataset)
         if lease.generation < generation:
             raise CommandError(
@@ -74,8 +74,8 @@ def _swapped(target: Target, dataset: str, generation: int, *, deadline: float, 
     return True
 
 
-def _standing(target: Target, dataset: str) -> Standing:
-    from sluice.lake.marks import properties_in_glue, standing  # noqa: PLC0415
+def _table_state(target: Target, dataset: str) -> TableState:
+    from sluice.lake.marks import properties_in_glue, table_state  # noqa: PLC0415
 
     glue = target.client("glue")
     curated = properties_in_glue(glue, database=target.database, table=dataset)
@@ -83,4 +83,4 @@ def _standing(target: Target, dataset: str) -> Standing:
         raise CommandError(
             f"There is no table {dataset}: no run of it has published yet.", how="There is nothing to rebuild."
         )
-    return standing(curated, properties_in_glue(glue, database=target.database, table=rejects_table(dataset)))
+    return table_state(curated, properties_in_glue(glue, database=target.database, table=rejects_table(dataset)))

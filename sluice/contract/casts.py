@@ -23,7 +23,7 @@ _DOUBLE = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 def strict_cast(cell: str, kind: str, *, zone: str | None = None) -> tuple[str, str]:
-    """The expression over the VARCHAR `cell` that yields the Iceberg type `kind`, and words for what is expected.
+    """Return an expression over the VARCHAR `cell` that yields the Iceberg type `kind`, and words for it.
 
     `zone` is the time zone of timestamps without an offset, UTC if it is None.
     """

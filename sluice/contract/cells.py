@@ -11,7 +11,7 @@ from sluice.contract.zones import UTC, is_zone
 
 
 def cell_cast(item: Property, cell: str, kind: str) -> tuple[str, str]:
-    """The expression over the VARCHAR `cell` that yields the type `kind`, and words for what is expected.
+    """Return the expression over the VARCHAR `cell` that yields the type `kind`, and words for the expected text.
 
     Raises ContractError where format or time zone mean nothing for the type.
     """

@@ -1,6 +1,6 @@
 """A `Dataset` to a `Plan`: checks that the parts of the contract fit together and writes the SQL that the kernel runs.
 
-Pure text work at synth. What a contract file may say is decided in `odcs`; how rows are touched, in the kernel.
+Pure text work at synth. `odcs` decides on the content of a contract file, the kernel on the handling of rows.
 """
 
 from __future__ import annotations

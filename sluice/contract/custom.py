@@ -1,4 +1,4 @@
-"""What Sluice needs beyond the standard: the custom property `sluice`, on the schema object and on properties.
+"""Sluice's options beyond the standard: the custom property `sluice`, on the schema object and on properties.
 
     customProperties:
       - property: sluice

@@ -81,7 +81,7 @@ def _parsed(text: str) -> exp.Condition:
 
 
 def _check_growth(tree: exp.Expr) -> None:
-    """Refuse what makes a text of any length: a cell of one character could fill the machine."""
+    """Refuse functions that make a text of any length: a cell of one character could fill the machine."""
     times = 1
     for node in tree.find_all(exp.Repeat, exp.Pad, exp.Space):
         count = node.args.get("times") or node.args.get("expression") or node.this

@@ -1,4 +1,4 @@
-"""YAML text to plain values, strictly: what a contract file may be before anybody asks what it means.
+"""YAML text to plain values, strictly, before anything is asked about their meaning.
 
 Refused: aliases (a few bytes of them can unfold to gigabytes), duplicate keys (the last one would win silently), more
 than one document, custom tags, deep nesting, oversized text. Scalars follow YAML 1.2, so `NO`, `on`, `12:30` and
@@ -37,7 +37,7 @@ class Document:
 
 
 def read_document(text: str, *, file: str) -> Document:
-    """Parse `text`. Raises ContractError with the line of whatever is wrong."""
+    """Parse `text`. Raises ContractError with the line of the fault."""
     if len(text) > MAX_CHARACTERS:
         raise Position(file).error(f"the file has more than {MAX_CHARACTERS} characters", "split it by dataset")
     try:

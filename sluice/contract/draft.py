@@ -122,7 +122,7 @@ def _property(column: Inferred, draft: Draft) -> Iterator[str]:
 
 
 def _protection(column: Inferred) -> str:
-    """What can be stored in place of the values."""
+    """Return the protection that a column of this type can have."""
     return "hash" if column.kind == "string" else "omit"
 
 

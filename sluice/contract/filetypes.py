@@ -1,4 +1,4 @@
-"""What differs between file formats, as facts about each. How bytes are read is the business of `kernel/readers`.
+"""Facts about each file format. `kernel/readers` reads the bytes.
 
 A new format is a member of `plan.Format` and a case here; mypy then names the readers that have to know it.
 """

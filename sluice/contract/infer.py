@@ -69,7 +69,7 @@ _SECONDS = (946_684_800, 4_102_444_800)  # the years 2000 to 2099
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What was counted in one column. `rows` include `missing` ones: empty cells.
+    """The counts of one column. `rows` include `missing` ones: empty cells.
 
     `nulls` counts the cells that are one of NULL_TEXTS; they are in none of the counts that follow. `misfits` maps a
     candidate (`int`, `date`, `date dd/MM/yyyy`, `text uuid`, ...) to the number of cells that are no such value; a
@@ -105,7 +105,7 @@ class Profile:
 
 @dataclass(frozen=True, kw_only=True)
 class Inferred:
-    """One property of the contract to be: what to write, and why."""
+    """One property of the drafted contract, with its evidence."""
 
     name: str
     profile: Profile

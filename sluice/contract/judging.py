@@ -1,4 +1,4 @@
-"""What is judged over many rows of one object: values that may stand once, and checks of the object as a whole.
+"""Judgements over many rows of one object: unique values, and checks of the object as a whole.
 
 A check that counts rows and allows none is no such check: each row is judged by itself (`rules`), or is a reject where
 it repeats an earlier one.
@@ -17,7 +17,7 @@ from sluice.contract.rules import check_rule
 
 
 def uniques(dataset: Dataset, key: tuple[str, ...]) -> Iterator[Unique]:
-    """What may stand once in an object beside the primary key."""
+    """Yield the unique columns beside the primary key."""
     for item in dataset.properties:
         if item.unique and (item.name,) != key:
             yield Unique(name="unique", columns=(item.name,))

@@ -1,6 +1,6 @@
-"""The metrics of quality checks, one entry each: where it may be said, what it takes, what the kernel measures for it.
+"""The metrics of quality checks, one entry each: its places in a contract, its arguments, the kernel's measure.
 
-The predicate of a metric that judges row by row is in `rules`, what the kernel counts in `kernel/judging/quality`.
+`rules` has the predicates of metrics that judge row by row, `kernel/judging/quality` the counting.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Metric:
 
     @property
     def is_by_row(self) -> bool:
-        """True if each row breaks the check or does not, whatever the other rows are."""
+        """True if each row breaks the check or does not, independently of other rows."""
         return self.measure == "break"
 
     @property

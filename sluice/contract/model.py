@@ -1,4 +1,4 @@
-"""The contract as Sluice understands it: what `odcs.parse` makes of a file and `compile.compile_plan` reads.
+"""The contract as Sluice understands it: the result of `odcs.parse`, and the input of `compile.compile_plan`.
 
 Plain frozen data in the standard's own words, with the place of each part kept for messages. No YAML, no SQL.
 """
@@ -69,7 +69,7 @@ class Spelling:
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """What a number must be: one of the standard's eight comparisons."""
+    """The limit of a number: one of the standard's eight comparisons."""
 
     operator: str  # mustBe, mustBeBetween, ...
     bounds: tuple[int | float, ...]

@@ -42,7 +42,7 @@ def nested_type(item: Property) -> str:
 
 
 def nested_cast(cell: str, item: Property, *, ignore_unknown: bool) -> tuple[str, str]:
-    """The expression over `cell` that yields the value, and the one over CELL that says what is wrong with its text."""
+    """Return the expression over `cell` that yields the value, and the one over CELL that explains a bad text."""
     writer = _Writer(ignore_unknown=ignore_unknown)
     root = _Node("j", "", (literal(item.name),))
     fault, value = writer.fault(root, item), writer.value(root, item)
@@ -85,7 +85,7 @@ class _Node:
         return f"json_keys({self._place})"
 
     def reason(self, words: str) -> str:
-        """SQL of a reason: the path and what is expected there. `words` is SQL."""
+        """Return SQL of a reason: the path and the expected value there. `words` is SQL."""
         return f"concat({', '.join(self.path)}, ': ', {words})"
 
     @property

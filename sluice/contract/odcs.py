@@ -165,7 +165,7 @@ def _property(
 
 
 def _inner(document: Document, item: SchemaProperty, path: str) -> Property:
-    """A property inside an object or an array: it is no column, so what concerns columns is refused."""
+    """A property inside an object or an array: it is no column, so options of columns are refused."""
     for name in ("primaryKey", "partitioned", "unique", "transformLogic", "relationships"):
         if getattr(item, name):
             raise document.at(f"{path}.{name}").error(f"{name} inside a nested property", "remove it, or flatten")
@@ -189,7 +189,7 @@ def _options(document: Document, options: dict[str, Any] | None, path: str) -> O
 
 
 def _check_kind(source: Position, name: str, value: Any) -> None:
-    """Refuse what the standard's model leaves open; numbers are checked where their columns' types are known."""
+    """Refuse values that the standard's model leaves open; numbers are checked where their columns' types are known."""
     if value is None:
         return
     if name in _TEXT_OPTIONS and not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Regular expressions of a contract: the standard writes ECMA-262, the kernel runs RE2; what they share passes."""
+"""Regular expressions of a contract: the standard writes ECMA-262, the kernel runs RE2; their common part passes."""
 
 from __future__ import annotations
 

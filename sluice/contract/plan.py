@@ -1,4 +1,4 @@
-"""The plan: a contract compiled to plain data. What runtimes read; they need no YAML, pydantic or SQL parser.
+"""The plan: a contract compiled to plain data. Runtimes read it without YAML, pydantic or a SQL parser.
 
 Compiling happens at synth (`sluice.contract.compile`). This module only holds the shapes and their JSON form.
 SQL in a plan is DuckDB SQL over quoted identifiers, compiled from validated names; values from files never enter it.
@@ -137,7 +137,7 @@ class Unique:
 class ObjectCheck:
     """A condition on the accepted rows of one object together. One that stops holds the whole object back.
 
-    `measure` says what is compared: the number of `rows`; of rows that `break` the predicate `sql` (it is false); of
+    `measure` names the compared number: that of `rows`; of rows that `break` the predicate `sql` (it is false); of
     rows that `repeat` the values of `columns`; or the number that the SELECT `sql` over `source` yields.
     """
 

@@ -1,4 +1,4 @@
-"""Personal data: which columns are hashed, masked or left out of the table, and what then cannot be said of them.
+"""Personal data: the columns that are hashed, masked or left out of the table, and the options that excludes.
 
 Values are read, cast and judged as they are; what is stored, also in the rejects, is protected. So everything that is
 computed from stored rows (warnings, checks of objects, order, partitions) must do without the values.
@@ -18,7 +18,7 @@ _CHOICES = tuple(word for word in get_args(Protect) if word)
 
 
 def read_classes(custom: Custom) -> dict[str, Protect]:
-    """The option `protect` of the schema object: what is done with each classification, in lower case."""
+    """Read the option `protect` of the schema object: the protection of each classification, in lower case."""
     value = custom.values.get("protect")
     if value is None:
         return {}
@@ -30,7 +30,7 @@ def read_classes(custom: Custom) -> dict[str, Protect]:
 
 
 def read_protection(custom: Custom, classification: str | None, classes: dict[str, Protect]) -> Protect:
-    """What is done with a property: its own option, else what its classification says."""
+    """Return the protection of a property: its own option, else that of its classification."""
     own = custom.choice("protect", None, (*_CHOICES, "none"))
     if own is not None:
         return "" if own == "none" else own
@@ -38,7 +38,7 @@ def read_protection(custom: Custom, classification: str | None, classes: dict[st
 
 
 def refuse_leaks(dataset: Dataset, plan: Plan) -> None:
-    """Raise ContractError where the plan stores, orders or counts what it protects."""
+    """Raise ContractError where the plan stores, orders or counts protected values."""
     for item in dataset.properties:
         if item.protect:
             for use in _forbidden(item, plan):
@@ -49,7 +49,7 @@ def refuse_leaks(dataset: Dataset, plan: Plan) -> None:
 
 
 def _forbidden(item: Property, plan: Plan) -> Iterator[str]:
-    """What the plan does with the property that its protection rules out."""
+    """Yield uses of the property that its protection rules out."""
     name, quoted = item.name, quote(item.name)
     columns = (*plan.columns, *plan.omitted)
     kind = next(column.type for column in columns if column.name == name)
@@ -82,7 +82,7 @@ def _roles(name: str, plan: Plan, protect: Protect) -> Iterator[str]:
 
 
 def _counts(check: ObjectCheck, name: str, quoted: str, protect: Protect) -> bool:
-    """Whether a check needs values that are not there any more. Hashes keep what is missing and what is the same."""
+    """True if a check needs values that are not stored. Hashes still show missing and equal values."""
     match check.measure:
         case "break":
             return check.column == name and (protect == "omit" or check.sql != f"{quoted} IS NOT NULL")

@@ -1,4 +1,4 @@
-"""Quality checks of a contract: what a row can break by itself, and what only an object as a whole can.
+"""Quality checks of a contract: those that one row can break, and those that only a whole object can.
 
 Decides which of them Sluice understands. Into rules and checks of the plan they are turned by `rules` and `judging`.
 """

@@ -64,7 +64,7 @@ def _filled(text: str, column: str | None) -> str:
 
 
 def _check_one_number(tree: exp.Select) -> None:
-    """An aggregate without groups yields one row, whatever the rows are."""
+    """True for an aggregate without groups: it yields one row for any rows."""
     grouped = [part for part in ("group", "having", "limit", "offset", "qualify") if tree.args.get(part)]
     if grouped:
         raise ValueError(f"its outer SELECT has {grouped[0].upper()}, so it may not yield exactly one row")

@@ -145,7 +145,7 @@ def _known(custom: Custom, servers: Sequence[Server] | None, name: str, default:
 
 
 def _said(custom: Custom, servers: Sequence[Server] | None, name: str) -> str | None:
-    """What the file servers say about `name`; None where they are silent or an option overrides them."""
+    """Return the value of `name` on the file servers; None where they have none or an option overrides them."""
     if name in custom.values:
         return None
     said = {str(value) for server in servers or () if server.type in _FILE_SERVERS and (value := getattr(server, name))}
@@ -175,7 +175,7 @@ def _character(custom: Custom, name: str, default: str) -> str:
 
 
 def _record_end(custom: Custom) -> str:
-    """What ends a record: a word for the usual ends, or the text itself."""
+    """Read the end of a record: a word for the usual ends, or the text itself."""
     value: str = custom.text("recordEnd", "auto")
     if value.lower() in _ENDS:
         return _ENDS[value.lower()]

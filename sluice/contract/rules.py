@@ -84,7 +84,7 @@ def _partitionable(item: Property, kind: str) -> Iterator[Rule]:
 
 
 def _smallest(kind: str) -> tuple[int | None, int]:
-    """Return the smallest unscaled number of a type, and its scale; None for what is no number."""
+    """Return the smallest unscaled number of a type, and its scale; None for a type that is no number."""
     match kind:
         case "int":
             return -(1 << 31), 0

@@ -33,7 +33,7 @@ class Selection:
 
 
 def read_selection(text: str, *, file: str) -> Selection:
-    """Read a transform. Raises ContractError for what could lose, double or mix rows, and for what is no SELECT."""
+    """Read a transform. Raises ContractError for a text that is no SELECT, or that could lose, double or mix rows."""
     source = Position(file)
     try:
         return _taken_apart(_one_select(text), source)
@@ -60,7 +60,7 @@ def with_selection(dataset: Dataset, selection: Selection) -> Dataset:
 
 
 def condition_rule(dataset: Dataset, sources: frozenset[str]) -> Rule | None:
-    """The rule that a row breaks which the transform leaves out; also one on which the condition fails."""
+    """Return the rule `transform`: it rejects rows for which WHERE is false or cannot be evaluated."""
     if dataset.condition is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What a contract promises about time and money: `slaProperties` latency and frequency, and the budget of a month.
+"""The promises of a contract about time and money: `slaProperties` latency and frequency, and the budget of a month.
 
 Other service levels of the standard (availability, retention, support) are for people and have no effect.
 """
@@ -57,7 +57,7 @@ def read_levels(
 
 
 def read_budget(custom: Custom) -> tuple[float | None, BudgetAction]:
-    """Dollars that runs of the dataset may cost in a calendar month (UTC), and what happens when they are spent."""
+    """Dollars that runs of the dataset may cost in a calendar month (UTC), and the action when they are spent."""
     value = custom.values.get("budget")
     if value is None:
         return None, "warn"

@@ -1,6 +1,6 @@
 """How a contract's files spell numbers and truth values: `1.234,50`, `yes`. A spelling becomes part of a strict cast.
 
-What a number is once it is spelled in the usual way, `casts` decides.
+`casts` decides which usual spellings are numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NO_SEPARATOR = frozenset('0123456789+-eE"\r\n\0')
 
 
 def read_spelling(custom: Custom, default: Spelling) -> Spelling:
-    """Read the options of a schema object or of a property; what they leave out is as in `default`."""
+    """Read the options of a schema object or of a property; the others are as in `default`."""
     found = Spelling(
         decimal=_separator(custom, "decimalSeparator", default.decimal) or ".",
         thousands=_separator(custom, "thousandsSeparator", default.thousands, empty=True),
@@ -45,7 +45,7 @@ def refuse_foreign_spelling(custom: Custom, logical_type: str | None) -> None:
 
 
 def spelled_cast(cell: str, kind: str, spelling: Spelling, *, zone: str | None = None) -> tuple[str, str]:
-    """The strict cast of a cell in the given spelling, and words for what is expected. `zone` as in `strict_cast`."""
+    """The strict cast of a cell in the given spelling, and words for the expected text. `zone` as in `strict_cast`."""
     if kind == "boolean" and spelling.true_texts:
         yes, no = (", ".join(map(literal, texts)) for texts in (spelling.true_texts, spelling.false_texts))
         expected = f"one of {', '.join(spelling.true_texts)} or {', '.join(spelling.false_texts)}"

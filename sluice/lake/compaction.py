@@ -36,7 +36,7 @@ _FOLDER = "compact-"
 
 @dataclass(frozen=True, kw_only=True)
 class FileSizes:
-    """What is small, and what to make of it. Bytes are compressed bytes."""
+    """The sizes of small files and of merged ones. Bytes are compressed bytes."""
 
     small: int = 32 << 20  # a file below it is worth a merger
     target: int = 128 << 20  # of a new file
@@ -61,9 +61,9 @@ class Compacted:
 
 
 def bins(table: Table, *, order: str, sizes: FileSizes) -> Sequence[Bin]:
-    """Choose what to merge: neighbours in the column `order`, so that the bounds of new files meet rarely.
+    """Choose files to merge: neighbours in the column `order`, so that the bounds of new files meet rarely.
 
-    Raises ContractError where somebody else has written row-level deletes.
+    Raises ContractError where another writer has left row-level deletes.
     """
     spec = table.spec().spec_id  # files of a former partitioning cannot be written again in it
     small = [file for file in all_files(table) if file.spec_id == spec and file.file_size_in_bytes < sizes.small]

@@ -36,7 +36,7 @@ _NUMBERS = re.compile(r"[0-9]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
-    """What a schema lacks. `rename` maps names of the table to names of the contract; `retype` goes by old names."""
+    """The changes that a schema needs. `rename` maps old names to names of the contract; `retype` has old names."""
 
     rename: Mapping[str, str]
     retype: Mapping[str, NestedField]

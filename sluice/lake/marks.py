@@ -1,4 +1,4 @@
-"""What a table says of itself, in its Iceberg properties. Glue repeats them with the table's entry, so that the fence
+"""The properties of a table that Sluice writes. Glue repeats them with the table's entry, so that the fence
 can be had by one call and without Iceberg (which is why nothing here imports it).
 
 They change in the commits that they describe, and only there: `publish.py`, `edits.py`.
@@ -22,7 +22,7 @@ GENERATION = "sluice.generation"  # of the rebuild that all its rows went throug
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class TableState:
     """Where a dataset's tables stand: the largest fence of both, and of the curated one what else it says."""
 
     fence: int = 0
@@ -30,14 +30,14 @@ class Standing:
     generation: int = 0
 
 
-def standing(curated: Mapping[str, str], rejects: Mapping[str, str]) -> Standing:
+def table_state(curated: Mapping[str, str], rejects: Mapping[str, str]) -> TableState:
     """Read how a dataset stands from the properties of its two tables; none for a table that is not there.
 
     Raises NewerStateError for tables that a newer release wrote.
     """
     for properties in (curated, rejects):
         must_know(properties)
-    return Standing(
+    return TableState(
         fence=max(int(properties.get(FENCE, 0)) for properties in (curated, rejects)),
         order=curated.get(ORDER, ""),
         generation=int(curated.get(GENERATION, 0)),

@@ -53,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """What one commit does to a table: `s3://` addresses of Parquet files that come in, files that go, properties."""
+    """The edit of one commit: `s3://` addresses of Parquet files that come in, files that go, properties."""
 
     add: tuple[str, ...] = ()
     remove: tuple[DataFile, ...] = ()
@@ -68,7 +68,7 @@ class Edit:
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """Where the table stands. `edit` is what this call committed, None if there was nothing (left) to do.
+    """The state of the table. `edit` is the edit that this call committed, None if there was nothing (left) to do.
 
     `attempts` counts from 1: more of them mean conflicts or lost responses.
     """
@@ -127,7 +127,7 @@ def commit(
 ) -> Published:
     """Read the table, ask `decide` for an edit, commit it; on a conflict or an unknown outcome begin anew.
 
-    `decide` must recognise its own earlier effect in the table and answer None then. What it raises passes through,
+    `decide` must recognise its own earlier effect in the table and answer None then. Its exceptions pass through,
     except outages. Raises TransientError if no attempt got through, NewerStateError before it decides anything.
     """
     for attempt in range(_ATTEMPTS):

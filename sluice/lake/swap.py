@@ -97,7 +97,7 @@ def properties_of(catalog: GlueCatalog, identifier: tuple[str, str]) -> Mapping[
 
 
 def is_current(properties: Mapping[str, str], definition: str, sources: Mapping[str, SourceTable]) -> bool:
-    """Tell whether a mart with these properties holds what these sources and this definition give."""
+    """True if a mart with these properties was built from these sources and this definition."""
     known = _sources(properties)
     return properties.get(DEFINITION) == definition and all(
         name in known and (known[name].snapshot == now.snapshot or 0 < known[name].fence == now.fence)
@@ -106,7 +106,7 @@ def is_current(properties: Mapping[str, str], definition: str, sources: Mapping[
 
 
 def judge(properties: Mapping[str, str], refresh: Refresh) -> Verdict:
-    """Tell what is left of a refresh: all, nothing, or nothing because a newer one has been there."""
+    """Tell how much of a refresh remains: all, nothing, or nothing because a newer one was faster."""
     if properties.get(TOKEN) == refresh.token:
         return "done"
     known = _sources(properties)

@@ -21,7 +21,7 @@ from sluice.contract.plan import PROVENANCE, REJECTS, Plan
 from sluice.errors import ContractError, TransientError
 from sluice.lake.catalog import is_transient
 from sluice.lake.evolve import COLUMNS, CONTRACT, column_ids, evolve
-from sluice.lake.marks import Standing, standing
+from sluice.lake.marks import TableState, table_state
 from sluice.locations import table_location
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ _PROPERTIES = {
 
 @dataclass(frozen=True, kw_only=True)
 class FieldIds:
-    """Column name to Iceberg field id, of both tables of a dataset: what the kernel writes into its files.
+    """Column name to Iceberg field id, of both tables of a dataset. The kernel writes them into its files.
 
-    `standing` is how the tables stood when the ids were read.
+    `state` is how the tables stood when the ids were read.
     """
 
     curated: Mapping[str, int]
     rejects: Mapping[str, int]
-    standing: Standing = field(default_factory=Standing)
+    state: TableState = field(default_factory=TableState)
 
 
 def ensure(catalog: GlueCatalog, plan: Plan, *, database: str, lake_bucket: str) -> FieldIds:
@@ -65,7 +65,7 @@ def ensure(catalog: GlueCatalog, plan: Plan, *, database: str, lake_bucket: str)
     return FieldIds(
         curated=_ids(tables[0], curated),
         rejects=_ids(tables[1], _undescribed(REJECTS)),
-        standing=standing(tables[0].properties, tables[1].properties),
+        state=table_state(tables[0].properties, tables[1].properties),
     )
 
 

@@ -51,17 +51,17 @@ def claim(
     tables = ensure_tables(plan)
     written = folder.claim()
     # A claim written under this very lease makes this call a repetition: then the tables may show the fence already.
-    is_used = tables.standing.fence >= fence if written is None else written.held_until not in {0, lease.until}
-    if is_used or (written is None and ledger.has_forgotten(lease, shown=tables.standing.fence)):
+    is_used = tables.state.fence >= fence if written is None else written.held_until not in {0, lease.until}
+    if is_used or (written is None and ledger.has_forgotten(lease, shown=tables.state.fence)):
         # This fence, or the one before it, had a run of which this ledger knows nothing.
-        ledger.distrust(lease, fence=tables.standing.fence)
-        raise StaleRunError(dataset=dataset, fence=fence, newest=max(tables.standing.fence, fence))
+        ledger.distrust(lease, fence=tables.state.fence)
+        raise StaleRunError(dataset=dataset, fence=fence, newest=max(tables.state.fence, fence))
     if written is not None:
         _record(written, ledger)  # whoever wrote it may have died before that
         return written
     if is_stopped(plan, ledger.runs(dataset), now):
         return _refuse(folder, run_id=run_id, plan=plan, ledger=ledger, now=now)
-    generation = lease.generation if lease.generation > tables.standing.generation else 0
+    generation = lease.generation if lease.generation > tables.state.generation else 0
     if generation:
         everything = list_prefix(s3, bucket=settings.raw_bucket, prefix=f"{plan.dataset}/")
         open_all(plan, list(of_data(plan, everything)), ledger=ledger, raw_bucket=settings.raw_bucket, now=now)
@@ -77,7 +77,7 @@ def claim(
     known = _Known(ledger, plan.dataset, settings.raw_bucket, frozenset(load.load_id for load in waiting))
     counting = weigh(plan, histories.values(), known.is_refused)
     judged = _judge_all(choice.taken, histories, counting, plan=plan, ledger=ledger, restored=lease.restored)
-    _tell_again(judged, counting, known, plan=plan, shown=tables.standing.order, rebuilds=generation > 0)
+    _tell_again(judged, counting, known, plan=plan, shown=tables.state.order, rebuilds=generation > 0)
     packing = partial(
         pack,
         lambda_max_bytes=settings.lambda_max_bytes,
@@ -99,7 +99,7 @@ def claim(
         loads=tuple(_counted(load, attempts[load.load_id]) for load in doing if load.load_id in attempts),
         groups=tuple(group for group in (_without_lost(group, attempts) for group in groups) if group.loads),
         held_until=lease.until,
-        gone=_gone(plan, histories, tables.standing.order),
+        gone=_gone(plan, histories, tables.state.order),
         generation=generation,
         fallback=_with_older(judged, histories, known, plan=plan) if generation else (),
         refused=tuple(sorted(map(known.load_id, counting.refused))),

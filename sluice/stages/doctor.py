@@ -17,7 +17,7 @@ from sluice.contract.keys import is_hidden, nearest, passed_over
 from sluice.contract.plan import Plan
 from sluice.lake import orphans
 from sluice.lake.census import Origin, origins, rejected
-from sluice.lake.marks import standing
+from sluice.lake.marks import table_state
 from sluice.lake.versions import KeyHistory, Version, list_prefix
 from sluice.ledger.model import Lease, Load, load_id
 from sluice.ledger.table import Ledger
@@ -188,7 +188,7 @@ def _lease(state: _DatasetState, at: DoctorContext) -> Iterator[Finding]:
         check="whoever holds the lease is alive", count=int(dead), samples=(lease.run_id or "",) if dead else ()
     )
     properties = [table.properties if table is not None else {} for table in (state.curated, state.rejects)]
-    ahead = standing(*properties).fence
+    ahead = table_state(*properties).fence
     yield Finding(
         check="the ledger knows of every run that the tables know of",
         count=max(0, ahead - lease.fence),

@@ -23,7 +23,7 @@ from sluice.stages.manifest import ClaimedLoad, Group
 from sluice.stages.reconcile import load_of
 
 if TYPE_CHECKING:
-    from sluice.lake.marks import Standing
+    from sluice.lake.marks import TableState
 
 _THREADS = 16
 
@@ -37,9 +37,9 @@ class Asked:
     run_id: str | None
 
 
-def ask(dataset: str, standing: Standing, *, ledger: Ledger, wake: Callable[[str], Lease]) -> Asked:
+def ask(dataset: str, state: TableState, *, ledger: Ledger, wake: Callable[[str], Lease]) -> Asked:
     """Ask for a rebuild of a dataset whose tables stand so, and wake it. Asking twice before it is done asks once."""
-    generation = standing.generation + 1
+    generation = state.generation + 1
     is_new = ledger.ask_generation(dataset, generation)
     return Asked(generation=generation, is_new=is_new, run_id=wake(dataset).run_id)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from sluice import metrics
 from sluice.contract.plan import Plan
-from sluice.lake.marks import Standing, properties_in_glue, standing
+from sluice.lake.marks import TableState, properties_in_glue, table_state
 from sluice.lake.versions import KeyHistory, Version, list_prefix
 from sluice.ledger.model import Lease, Load, ObjectState, load_id
 from sluice.ledger.table import Ledger
@@ -250,8 +250,8 @@ def _break_dead_lease(dataset: str, *, ledger: Ledger, states: SFNClient, state_
     return lease.run_id if ledger.release(dataset, run_id=lease.run_id) else None
 
 
-def _standing(plan: Plan, *, glue: GlueClient, database: str) -> Standing:
-    return standing(
+def _table_state(plan: Plan, *, glue: GlueClient, database: str) -> TableState:
+    return table_state(
         *(properties_in_glue(glue, database=database, table=table) for table in (plan.dataset, plan.rejects_table))
     )
 
@@ -265,7 +265,7 @@ def _go_beyond(
     it or publishes after that makes `distrust` do nothing.
     """
     lease = ledger.lease(plan.dataset)
-    shown = _standing(plan, glue=glue, database=database)
+    shown = _table_state(plan, glue=glue, database=database)
     newest = max(
         shown.fence,
         newest_fence(s3, bucket=lake_bucket, dataset=plan.dataset, above=lease.fence),

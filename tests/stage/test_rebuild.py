@@ -11,7 +11,7 @@ import pytest
 
 from sluice.contract.plan import Plan, Rule
 from sluice.errors import StaleRunError
-from sluice.lake.marks import Standing, properties_in_glue, standing
+from sluice.lake.marks import TableState, properties_in_glue, table_state
 from sluice.stages.judge import MOST_GROUPS, pack
 from sluice.stages.rebuild import Asked, ask, pack_all
 from tests.stage.core_world import ITEMS, MERGED, Crash, World, csv, faults
@@ -30,9 +30,9 @@ def endpoint() -> Iterator[str]:
         yield address
 
 
-def stand(world: World) -> Standing:
+def stand(world: World) -> TableState:
     glue, database = world.services.glue, world.settings.database
-    return standing(
+    return table_state(
         properties_in_glue(glue, database=database, table="items"),
         properties_in_glue(glue, database=database, table="items__rejects"),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sluice.lake.marks import properties_in_glue, standing
+from sluice.lake.marks import properties_in_glue, table_state
 from sluice.stages.rebuild import ask
 from tests.stage.core_world import ITEMS, World, csv
 from tests.stage.moto_server import moto_server
@@ -97,7 +97,7 @@ def test_a_rebuild_under_a_contract_that_refuses_more_shows_the_last_that_it_rea
     assert shown(world)[0] == [3]
     world.plan = replace(world.plan, version="2.0.0", max_reject_share=0.1)
     tables = (world.plan.dataset, world.plan.rejects_table)
-    found = standing(
+    found = table_state(
         *(properties_in_glue(world.services.glue, database=world.settings.database, table=name) for name in tables)
     )
     ask("items", found, ledger=world.ledger, wake=world.wake)
@@ -105,7 +105,7 @@ def test_a_rebuild_under_a_contract_that_refuses_more_shows_the_last_that_it_rea
     assert shown(world) == ([1, 2], ["items/a.csv"])
     assert not world.reconcile().reopened
     world.plan = replace(world.plan, version="3.0.0", max_reject_share=None)
-    found = standing(
+    found = table_state(
         *(properties_in_glue(world.services.glue, database=world.settings.database, table=name) for name in tables)
     )
     ask("items", found, ledger=world.ledger, wake=world.wake)

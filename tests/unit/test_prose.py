@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _RELATIVES = re.compile(r"\b(what|who|whoever|whatever)\b", re.IGNORECASE)
-MOST = 6  # per 1000 words; 20 before they were taken out, and structlog and pyiceberg have below 1
+MOST = 9  # per 1000 words; 16 to 21 before they were taken out, and structlog and pyiceberg have below 1
 
 
 def docstrings(folder: Path) -> Iterator[str]:
@@ -21,7 +21,7 @@ def docstrings(folder: Path) -> Iterator[str]:
                 yield ast.get_docstring(node) or ""
 
 
-@pytest.mark.parametrize("folder", ["sluice/local", "stacks"])
+@pytest.mark.parametrize("folder", ["sluice/contract", "sluice/lake", "sluice/local", "stacks"])
 def test_docstrings_say_which_thing_they_mean(folder: str) -> None:
     texts = list(docstrings(ROOT / folder))
     words = sum(len(text.split()) for text in texts)

@@ -28,7 +28,7 @@ class Change:
 
     @property
     def sentence(self) -> str:
-        """What happens, for people."""
+        """The change in one sentence, for people."""
         return self._sentence()
 
     def _sentence(self) -> str:
@@ -230,7 +230,7 @@ class ReadingChanged(Change):
 
 @dataclass(frozen=True, kw_only=True)
 class KeyChanged(Change):
-    """The table has another grain: what one row stands for is another thing."""
+    """The table has another grain: one row stands for another thing."""
 
     breaks_readers = True
     needs_backfill = True

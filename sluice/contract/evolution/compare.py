@@ -22,7 +22,7 @@ _LITERAL = re.compile(r"(?:[A-Z]+ )?'(?:[^']|'')*'|[^', ]+")
 
 
 def compare(old: Plan, new: Plan) -> tuple[Change, ...]:
-    """List what turns `old` into `new`, columns first. Descriptions and the version alone are no change."""
+    """List the changes from `old` to `new`, columns first. Descriptions and the version alone are no change."""
     if old.dataset != new.dataset:
         raise ValueError(f"plans of two datasets: {old.dataset} and {new.dataset}")
     pairs = _matched(old.columns, new.columns)
@@ -106,7 +106,7 @@ def _column(old: Column, new: Column) -> Iterator[Change]:
 
 
 def _making(old: Column, new: Column) -> tuple[str, str]:
-    """In what the making of the values differs: the cell, the form of the text, or the expression."""
+    """Return the difference in the making of values: the cell, the form of the text, or the expression."""
     if old.source != new.source:
         return old.source or old.cast, new.source or new.cast
     return (old.expected, new.expected) if old.expected != new.expected else (old.cast, new.cast)
@@ -133,7 +133,7 @@ def _rules(old: Plan, new: Plan, pairs: Mapping[str, Column]) -> Iterator[Change
 
 
 def _object_rules(old: Plan, new: Plan, names: Mapping[str, str]) -> Iterator[Change]:
-    """What may stand once, and the checks that hold whole objects back; a rename of their columns is no change."""
+    """Compare uniqueness, and the checks that hold whole objects back; a rename of their columns is no change."""
     before, after = _promises(old, names), _promises(new, {})
     for (column, rule), expected in before.items():
         if (column, rule) not in after:
@@ -146,7 +146,7 @@ def _object_rules(old: Plan, new: Plan, names: Mapping[str, str]) -> Iterator[Ch
 
 
 def _promises(plan: Plan, names: Mapping[str, str]) -> dict[tuple[str | None, str], str]:
-    """Columns and rule of each, and what is expected, the columns under their new names."""
+    """Return columns, rule and expectation of each, the columns under their new names."""
     found: dict[tuple[str | None, str], str] = {}
     for unique in plan.unique:
         found[", ".join(names.get(name, name) for name in unique.columns), unique.name] = "each value once in an object"
