@@ -13,7 +13,7 @@ from sluice.contract.plan import Measured
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metric:
+class MetricFacts:
     """The facts about one kind of check."""
 
     measure: Measured
@@ -32,22 +32,24 @@ class Metric:
         return self.measure in {"break", "repeat"}
 
 
-def metric(kind: CheckKind) -> Metric:
+def metric(kind: CheckKind) -> MetricFacts:
     """Return the facts about a kind of check."""
     match kind:
         case "rowCount":
-            return Metric(measure="rows", of_object=True, of_property=False)
+            return MetricFacts(measure="rows", of_object=True, of_property=False)
         case "nullValues":
-            return Metric(measure="break", of_object=False, of_property=True)
+            return MetricFacts(measure="break", of_object=False, of_property=True)
         case "missingValues":
-            return Metric(measure="break", of_object=False, of_property=True, arguments=frozenset({"missingValues"}))
+            return MetricFacts(
+                measure="break", of_object=False, of_property=True, arguments=frozenset({"missingValues"})
+            )
         case "invalidValues":
             arguments = frozenset({"validValues", "pattern"})
-            return Metric(measure="break", of_object=False, of_property=True, arguments=arguments)
+            return MetricFacts(measure="break", of_object=False, of_property=True, arguments=arguments)
         case "duplicateValues":
-            return Metric(measure="repeat", of_object=True, of_property=True, arguments=frozenset({"properties"}))
+            return MetricFacts(measure="repeat", of_object=True, of_property=True, arguments=frozenset({"properties"}))
         case "sql":
-            return Metric(measure="query", of_object=True, of_property=True)
+            return MetricFacts(measure="query", of_object=True, of_property=True)
         case _:
             assert_never(kind)
 
