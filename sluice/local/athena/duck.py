@@ -133,7 +133,10 @@ def _date_add(node: exp.Expr) -> str:
 
 def _date_diff(node: exp.Expr) -> str:
     """Count whole units that passed, as Athena does, which is DuckDB's date_sub; its date_diff counts boundaries."""
-    return f"date_sub('{node.text('unit').lower()}', {_say(node.expression)}, {_say(node.this)})"
+    ends = [_say(node.expression), _say(node.this)]
+    if kind_of(node.this) == "timestamp":  # Athena counts from whole milliseconds
+        ends = [f"date_trunc('millisecond', {end})" for end in ends]
+    return f"date_sub('{node.text('unit').lower()}', {', '.join(ends)})"
 
 
 def _part(name: str) -> Callable[[exp.Expr], str]:
@@ -156,18 +159,27 @@ def _format(node: exp.Expr) -> str:
 
 
 def _strftime(node: exp.Expr) -> str:
-    return f"strftime({_say(node.this)}, {_say(node.args['format'])})"
+    text = _say(node.this)
+    if kind_of(node.this) == "timestamp":  # Athena rounds to milliseconds first, up into the next day too
+        text = f"date_trunc('millisecond', ({text}) + INTERVAL 500 MICROSECONDS)"
+    return f"strftime({text}, {_say(node.args['format'])})"
 
 
 def _replace(node: exp.Expr) -> str:
-    new = node.args.get("replacement")
-    return f"replace({_say(node.this)}, {_say(node.expression)}, {_say(new) if new else repr('')})"
+    new, old = node.args.get("replacement"), _say(node.expression)
+    call = f"replace({_say(node.this)}, {old}, {_say(new) if new else repr('')})"
+    if isinstance(node.expression, exp.Literal):
+        return call
+    return f"(CASE WHEN {old} = '' THEN {_fail('replace() of an empty text', 'varchar')} ELSE {call} END)"
 
 
 def _extreme(node: exp.Expr) -> str | None:
     """Answer NULL where one argument is NULL; DuckDB leaves NULLs out."""
     values = [_say(value) for value in (node.this, *node.expressions)]
     missing = " OR ".join(f"({value}) IS NULL" for value in values)
+    if kind_of(node) in FLOATS:  # the engines order it differently
+        odd = " OR ".join(f"isnan(CAST({value} AS DOUBLE))" for value in values)
+        missing = f"{missing} THEN NULL WHEN {odd} THEN {_fail(f'{node.key}() of NaN', kind_of(node))} WHEN false"
     return f"(CASE WHEN {missing} THEN NULL ELSE {node.key}({', '.join(values)}) END)"
 
 
@@ -179,6 +191,25 @@ def _count_if(node: exp.Expr) -> str:
 def _by(name: str) -> Callable[[exp.Expr], str]:
     """Take the value beside the extreme, also when that value is NULL; DuckDB's arg_max leaves those rows out."""
     return lambda node: f"{name}({_say(node.this)}, {_say(node.expression)})"
+
+
+def _average(node: exp.Expr) -> str:
+    """Add as doubles, as Athena does; DuckDB adds whole numbers exactly."""
+    return f"avg(CAST({_say(node.this)} AS double))"
+
+
+def _upper(node: exp.Expr) -> str:
+    """Keep the sharp s, as Athena does; DuckDB makes a capital one of it."""
+    text = _say(node.this)
+    return f"replace(upper(replace({text}, '\u00df', chr(57344))), chr(57344), '\u00df')"
+
+
+def _lag(node: exp.Expr) -> str | None:
+    """Bring value and default to their common type; DuckDB casts the default to the value's."""
+    default, offset = node.args.get("default"), node.args.get("offset")
+    if default is None or offset is None:
+        return None
+    return f"{node.key}({_cast(_say(node.this), kind_of(node))}, {_say(offset)}, {_say(default)})"
 
 
 _EXTRACTED = {
@@ -215,6 +246,9 @@ _REWRITES: Mapping[type[exp.Expr], Callable[[exp.Expr], str | None]] = {
     exp.Greatest: _extreme,
     exp.Least: _extreme,
     exp.CountIf: _count_if,
+    exp.Upper: _upper,
+    exp.Lag: _lag,
+    exp.Lead: _lag,
     exp.ArgMax: _by("arg_max_null"),
     exp.ArgMin: _by("arg_min_null"),
 }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 from pyiceberg.exceptions import NoSuchTableError
 from sqlglot import exp, parse_one, tokenize
@@ -75,6 +76,8 @@ def execute(
         return _Session(database, access, Scans() if scans is None else scans).run(sql.strip().rstrip(";").strip())
     except QueryError as error:
         raise AthenaError(str(error)) from error
+    except (pa.ArrowException, OverflowError) as error:
+        raise AthenaError(f"NUMERIC_VALUE_OUT_OF_RANGE: {str(error).splitlines()[0]}") from error
     except duckdb.Error as error:
         raise AthenaError(f"GENERIC_USER_ERROR: {str(error).splitlines()[0]}") from error
 
@@ -101,7 +104,7 @@ class _Session:
 
     def select(self, sql: str) -> Result:
         columns, rows, scanned = self.rows_of(sql)
-        cells = zip(*(column.to_pylist() for column in rows.columns), strict=True) if columns else ()
+        cells = zip(*map(_cells, rows.columns), strict=True) if columns else ()
         return Result(columns=columns, rows=[tuple(row) for row in cells], scanned=scanned)
 
     def rows_of(self, sql: str) -> tuple[Columns, pa.Table, int]:
@@ -235,6 +238,14 @@ class _Session:
 
 def _utility(column: str, names: Sequence[str]) -> Result:
     return Result(columns=[(column, "varchar")], rows=[(name,) for name in names], statement="UTILITY")
+
+
+def _cells(column: pa.ChunkedArray) -> list[Any]:
+    """Return Python values; those of `real` in their shortest decimal form, as Athena prints them."""
+    values = column.to_pylist()
+    if column.type != pa.float32():
+        return values
+    return [None if value is None else float(str(np.float32(value))) for value in values]
 
 
 def _is_plain(kind: str) -> bool:

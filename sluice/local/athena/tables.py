@@ -18,6 +18,7 @@ import pyarrow as pa
 from botocore.exceptions import ClientError
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.types import ListType, MapType, StructType
 
 from sluice.warehouse.analyse import Columns
 from sluice.warehouse.query import QueryError
@@ -127,7 +128,7 @@ def find_table(catalog: GlueCatalog, database: str, name: str, version: tuple[st
         snapshot = table.snapshot_by_id(snapshot_id)
         if snapshot is not None and snapshot.schema_id is not None:
             schema = table.schemas()[snapshot.schema_id]
-    columns = [(column.name.lower(), from_iceberg(str(column.field_type))) for column in schema.fields]
+    columns = [(column.name.lower(), athena_type(column.field_type)) for column in schema.fields]
     return Relation(columns=columns, table=table, snapshot_id=snapshot_id)
 
 
@@ -151,6 +152,7 @@ def view_entry(database: str, name: str, sql: str, columns: Columns) -> Any:
         "originalSql": sql,
         "catalog": "awsdatacatalog",
         "schema": database,
+        "runAsInvoker": True,
         "columns": [{"name": column, "type": kind} for column, kind in columns],
     }
     encoded = base64.b64encode(json.dumps(document).encode()).decode()
@@ -167,7 +169,39 @@ def view_entry(database: str, name: str, sql: str, columns: Columns) -> Any:
 
 def glue_type(kind: str) -> str:
     """Name an Athena type as Glue (Hive) does."""
-    return {"integer": "int", "varchar": "string", "real": "float"}.get(kind, kind)
+    plain = {"integer": "int", "varchar": "string", "real": "float"}
+    if "(" not in kind or kind.startswith("decimal"):
+        return plain.get(kind, kind)
+    outer, _, inner = kind.partition("(")
+    parts = split_type(inner[:-1])
+    if outer == "row":
+        named = (part.partition(" ") for part in parts)
+        return "struct<" + ",".join(f"{name}:{glue_type(of)}" for name, _, of in named) + ">"
+    return f"{outer}<" + ",".join(map(glue_type, parts)) + ">"
+
+
+def split_type(inner: str) -> list[str]:
+    """Split the parts of a nested type at its own commas: `varchar, row(a integer, b date)` are two."""
+    parts, depth, start = [], 0, 0
+    for place, sign in enumerate(inner):
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if sign == "," and depth == 0:
+            parts.append(inner[start:place].strip())
+            start = place + 1
+    return [*parts, inner[start:].strip()]
+
+
+def athena_type(kind: Any) -> str:
+    """Name an Iceberg type as Athena's API does: arrays and rows by their parts."""
+    match kind:
+        case ListType():
+            return f"array({athena_type(kind.element_type)})"
+        case MapType():
+            return f"map({athena_type(kind.key_type)}, {athena_type(kind.value_type)})"
+        case StructType():
+            return f"row({', '.join(f'{part.name} {athena_type(part.field_type)}' for part in kind.fields)})"
+        case _:
+            return from_iceberg(str(kind))
 
 
 def arrow_type(kind: str) -> pa.DataType:
