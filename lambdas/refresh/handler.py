@@ -10,13 +10,15 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from sluice.ledger.model import MartOutcome
 from sluice.metrics import MART_DOLLARS
 from sluice.prices import Usage, billed_bytes, total
 from sluice.stages.logs import stage_logger
-from sluice.stages.refresh import MartContext, order, prepare, read_marts, swap
+from sluice.stages.refresh import CURRENT, MartContext, order, prepare, read_marts, swap
 from sluice.stages.services import services, utc_now
 from sluice.stages.spending import spent_in_month
 from sluice.stages.telemetry import emit
+from sluice.warehouse.failure import located, reason_of
 
 logger = stage_logger()
 
@@ -48,22 +50,44 @@ def spending(mart: str, *, transitions: int, scanned: int = 0) -> AbstractContex
     )
 
 
+def note(event: dict[str, Any], outcome: MartOutcome, reason: str = "") -> None:
+    """Remember what became of the mart, and which publication it answers."""
+    because = event.get("because", {})
+    services("lake_bucket", "database", "ledger_table").ledger.note_mart(
+        event["mart"],
+        outcome,
+        reason=reason,
+        seen=(because["dataset"], int(because["fence"])) if because else None,
+        now=utc_now().isoformat(timespec="milliseconds"),
+    )
+
+
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer {"op": "order", "detail"?}, {"op": "prepare", "mart"} or {"op": "swap", "mart", "token"}."""
+    """Answer {"op": "order", "detail"?}; with "mart" and "because": "prepare", "swap" ("token"), "failed" ("error")."""
     match event:
         case {"op": "order"}:
             # Without a published table, as when a new mart was deployed: all marts.
             with spending("refresh", transitions=4):  # Order, Marts, AllMarts, Done
-                return {"marts": order(warehouse().marts, event.get("detail", {}).get("table"))}
+                detail = event.get("detail", {})
+                because = {name: detail[name] for name in ("dataset", "fence") if name in detail}
+                return {"marts": order(warehouse().marts, detail.get("table")), "because": because}
         case {"op": "prepare", "mart": str(mart)}:
             with spending(mart, transitions=3):  # Prepare, IsCurrent, MartDone
                 prepared = prepare(warehouse(), mart, attempt=context.aws_request_id)
+            if prepared.skip:
+                note(event, "FRESH" if prepared.reason == CURRENT else "WAITING", prepared.reason)
             logger.info("prepared", extra={"mart": mart, "skip": prepared.skip, "reason": prepared.reason})
             return asdict(prepared)
         case {"op": "swap", "mart": str(mart), "token": str(token)}:
             with spending(mart, transitions=2, scanned=int(event.get("scanned", 0))):  # Build, Swap
                 verdict = swap(warehouse(), mart, token=token)
+            note(event, "FRESH")
             logger.info("swapped", extra={"mart": mart, "token": token, "verdict": verdict})
             return {"mart": mart, "verdict": verdict}
-    raise ValueError("expected op order, prepare or swap, with mart and token")
+        case {"op": "failed", "mart": str(mart), "error": str(error), "cause": str(cause)}:
+            with spending(mart, transitions=2):  # MartFailed, Told
+                note(event, "FAILED", why := located(warehouse().mart(mart), reason_of(error, cause)))
+            logger.error("failed", extra={"mart": mart, "reason": why})
+            return {"mart": mart}
+    raise ValueError("expected op order, prepare, swap or failed, with mart and token")

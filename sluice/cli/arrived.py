@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluice.cli.query import select
+from sluice.cli.frames import select
 from sluice.cli.target import Target
 
 if TYPE_CHECKING:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sluice.cli import marts
 from sluice.cli.exits import CommandError, Exit, answering
 from sluice.cli.screen import AsJson, emit, show, table, working
 from sluice.cli.target import LEASE_SECONDS, Target
 
 if TYPE_CHECKING:
     from sluice.contract.plan import Plan
+    from sluice.ledger.model import MartState
     from sluice.stages.doctor import Diagnosis, DoctorContext
 
 _COLUMNS = ("", "what was looked at", "count", "which", "what to do")
@@ -32,7 +34,7 @@ def doctor(
     project: Annotated[Path, typer.Option(help="Folder with contracts/.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Say whether bucket, ledger and tables agree. Exit code 1 if they do not."""
+    """Say whether bucket, ledger and tables agree, and which marts fail. Exit code 1 if something is wrong."""
     from sluice.project import load_project  # noqa: PLC0415  (reads YAML and parses SQL)
 
     with answering(as_json=as_json):
@@ -52,14 +54,25 @@ def doctor(
                 found = list(_diagnoses(chosen, target, progress))
             if dataset is None:
                 found.append(_bucket(list(plans), target))
-        well = all(one.holds for one in found)
+            behind = _marts(dataset, target, project)
+        well = all(one.holds for one in found) and all(state.outcome != "FAILED" for state in behind)
         if as_json:
-            emit({"ok": well, "datasets": [_document(one) for one in found]})
+            datasets = [_document(one) for one in found]
+            emit({"ok": well, "datasets": datasets, "marts": list(map(marts.document, behind))})
         else:
             for one in found:
                 show(table(one.dataset, _COLUMNS, list(_rows(one)), numbers=("count",)))
+            if behind:
+                show(marts.drawn(behind))
         if not well:
             raise typer.Exit(Exit.DATA)
+
+
+def _marts(dataset: str | None, target: Target, project: Path) -> list[MartState]:
+    """Read the state of the marts behind a dataset, or of all."""
+    from sluice.warehouse.order import downstream  # noqa: PLC0415
+
+    return marts.states(target, [mart.name for mart in downstream(marts.marts_of(project), dataset)])
 
 
 def _diagnoses(plans: list[Plan], target: Target, progress: Callable[[str], None]) -> Iterator[Diagnosis]:

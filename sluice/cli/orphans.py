@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sluice.cli.exits import CommandError, answering
-from sluice.cli.query import records, select
+from sluice.cli.frames import records, select
 from sluice.cli.screen import AsJson, emit, show, table, working
 from sluice.cli.target import Target
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sluice.cli import marts
 from sluice.cli.deployed import warn_of_difference
 from sluice.cli.exits import CommandError, Exit, answering
 from sluice.cli.screen import AsJson, count_of, emit, show, table, working
 from sluice.cli.target import Target
 
 if TYPE_CHECKING:
-    from sluice.ledger.model import Load, Run
+    from sluice.ledger.model import Load, MartState, Run
 
 _COLUMNS = ("object", "state", "read", "accepted", "rejected", "superseded", "run", "reason")
 _NUMBERS = ("read", "accepted", "rejected", "superseded")
 _PAUSE_SECONDS = 0.5
 _SURE = 3  # between giving back the lease and waking the next run nobody holds it
+_MARTS_SECONDS = 300  # a refresh that takes longer goes on without us
 
 
 def put(  # noqa: PLR0917  (a command line has options; nobody calls it by position)
@@ -34,7 +36,7 @@ def put(  # noqa: PLR0917  (a command line has options; nobody calls it by posit
     project: Annotated[Path, typer.Option(help="Folder with contracts/, to know the datasets by.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Upload files and wait until they are loaded. Exit code 1 if a row or a file was rejected."""
+    """Upload files and wait until they are loaded. Exit code 1 if a row or file was rejected or a mart failed."""
     with answering(as_json=as_json):
         if len({path.name for path in files}) < len(files):
             raise CommandError(
@@ -55,14 +57,42 @@ def put(  # noqa: PLR0917  (a command line has options; nobody calls it by posit
                 else:
                     show(f"Uploaded. `sluice runs {dataset}` says what becomes of it.")
                 return
-            loads = settled(target, dataset, versions, deadline=time.monotonic() + timeout, progress=progress)
+            deadline = time.monotonic() + timeout
+            loads = settled(target, dataset, versions, deadline=deadline, progress=progress)
+            behind = _marts(target, dataset, loads, project, deadline=deadline, progress=progress)
+        failed = [state for state in behind if state.outcome == "FAILED"]
         clean = all(load.state in {"DONE", "SUPERSEDED"} and not load.counts.rows_rejected for load in loads)
+        clean = clean and not failed
         if as_json:
-            emit({"ok": clean, "loads": [_document(load) for load in loads]})
+            emit(
+                {"ok": clean, "loads": [_document(load) for load in loads], "marts": list(map(marts.document, behind))}
+            )
         else:
             show(table("", _COLUMNS, [_row(load) for load in loads], numbers=_NUMBERS))
+            if failed:
+                show(marts.drawn(failed), "They keep their last good rows. `sluice runs <mart>` says more.")
         if not clean:
             raise typer.Exit(Exit.DATA)
+
+
+def _marts(
+    target: Target,
+    dataset: str,
+    loads: Sequence[Load],
+    project: Path,
+    *,
+    deadline: float,
+    progress: Callable[[str], None],
+) -> list[MartState]:
+    """Wait for the marts behind the dataset, if its table has changed."""
+    from sluice.warehouse.order import downstream  # noqa: PLC0415
+
+    fences = [int(load.run_id.rpartition("-")[2]) for load in loads if load.run_id and load.counts.rows_accepted]
+    if not fences or not (project / "marts").is_dir():
+        return []
+    names = [mart.name for mart in downstream(marts.marts_of(project), dataset)]
+    patience = min(deadline, time.monotonic() + _MARTS_SECONDS)
+    return marts.answered(target, dataset, max(fences), names, deadline=patience, progress=progress)
 
 
 def _upload(target: Target, key: str, path: Path) -> str:

@@ -13,7 +13,7 @@ import typer
 
 from sluice.cli.deployed import warn_of_difference
 from sluice.cli.exits import CommandError, answering
-from sluice.cli.query import records, select
+from sluice.cli.frames import records, select
 from sluice.cli.repair import RepairedFile, Version, Written, closed, write_repairable
 from sluice.cli.screen import AsJson, emit, say, show, table, working
 from sluice.cli.target import Target

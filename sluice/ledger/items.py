@@ -7,12 +7,13 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
-from sluice.ledger.model import Counts, Lease, Load, ObjectState, Run, object_id
+from sluice.ledger.model import Counts, Lease, Load, MartState, ObjectState, Run, object_id
 from sluice.prices import Usage
 from sluice.state import KEY, checked, stamped
 
 Item = dict[str, Any]
 
+SEEN = "seen_"  # before a dataset: the fence that a mart has answered
 _CALL = "call "  # before the name of a counted call
 
 
@@ -49,6 +50,24 @@ def run_key(dataset: str, fence: int) -> Item:
 def spending_key(name: str, month: str) -> Item:
     """Key of what a stage or a mart has consumed in a month."""
     return {"pk": f"spending#{name}", "sk": f"month#{month}"}
+
+
+def mart_key(mart: str) -> Item:
+    """Key of what became of a mart's last refresh."""
+    return {"pk": f"mart#{mart}", "sk": "state"}
+
+
+def to_mart(mart: str, item: Mapping[str, Any]) -> MartState:
+    """Read what became of a mart's last refresh from its item."""
+    return MartState(
+        mart=mart,
+        outcome=item["outcome"],
+        told=item["told"],
+        reason=item.get("reason", ""),
+        fresh=item.get("fresh"),
+        failing=item.get("failing"),
+        seen={name.removeprefix(SEEN): int(fence) for name, fence in item.items() if name.startswith(SEEN)},
+    )
 
 
 def from_record(record: Load | Run) -> Item:

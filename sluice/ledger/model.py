@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +11,7 @@ from sluice.prices import Usage
 
 LoadState = Literal["PENDING", "DONE", "REFUSED", "SUPERSEDED", "RETRACTED", "PARKED"]
 RunState = Literal["RUNNING", "PUBLISHED", "PARTIAL", "EMPTY", "FAILED", "OVER_BUDGET"]
+MartOutcome = Literal["FRESH", "WAITING", "FAILED"]
 Kind = Literal["put", "delete"]  # an object version, or a delete marker
 
 # A backfill opens the next generation: the same object version becomes a new load.
@@ -126,6 +128,23 @@ class Run:
     error: str | None = None
     usage: Usage = field(default_factory=Usage)
     month_usd: float | None = None  # of all runs of the dataset in the month of `started`, this one included
+
+
+@dataclass(frozen=True, kw_only=True)
+class MartState:
+    """What became of the last refresh of one mart. Times are ISO 8601 texts in UTC.
+
+    `seen` maps datasets to the fence of the newest run whose publication this mart has answered, well or not.
+    `fresh` is when its rows last were brought up to date, `failing` since when refreshes fail; None where not so.
+    """
+
+    mart: str
+    outcome: MartOutcome
+    told: str
+    reason: str = ""
+    fresh: str | None = None
+    failing: str | None = None
+    seen: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

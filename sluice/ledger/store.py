@@ -75,6 +75,12 @@ class Store:
         except self._client.exceptions.ConditionalCheckFailedException:
             return None
 
+    def set(self, key: Item, expression: str, values: Mapping[str, Any]) -> None:
+        """Change attributes of one item, which need not be there. Repeating it changes nothing more."""
+        self._client.update_item(
+            TableName=self._name, Key=key, UpdateExpression=expression, ExpressionAttributeValues=values
+        )
+
     def add(self, key: Item, numbers: Mapping[str, Any]) -> None:
         """Add numbers to attributes that begin at 0. Repeating it adds again."""
         if not numbers:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.errors import TransientError
 from sluice.ledger import items
-from sluice.ledger.model import Lease, Load, ObjectState, Run, Settlement
+from sluice.ledger.model import Lease, Load, MartOutcome, MartState, ObjectState, Run, Settlement
 from sluice.ledger.store import MOST_WRITES, Store
 from sluice.prices import Usage
 from sluice.state import FORMATS
@@ -257,6 +257,28 @@ class Ledger:
         ]
 
     # ---- what belongs to no run ----
+
+    def note_mart(
+        self, mart: str, outcome: MartOutcome, *, reason: str = "", seen: tuple[str, int] | None = None, now: str
+    ) -> None:
+        """Remember what became of a mart's refresh; `seen` is the dataset and fence whose publication asked for it."""
+        changes = {"outcome": outcome, "told": now, "reason": reason}
+        if outcome == "FRESH":
+            changes["fresh"] = now
+        values: dict[str, Any] = {f":{name}": value for name, value in changes.items()}
+        sets = [f"{name} = :{name}" for name in changes]
+        if outcome == "FAILED":
+            sets.append("failing = if_not_exists(failing, :told)")
+        if seen is not None:
+            sets.append(f"{items.SEEN}{seen[0]} = :seen")
+            values[":seen"] = seen[1]
+        expression = f"SET {', '.join(sets)}" + ("" if outcome == "FAILED" else " REMOVE failing")
+        self._store.set(items.mart_key(mart), expression, values)
+
+    def mart(self, mart: str) -> MartState | None:
+        """Read what became of a mart's last refresh; None where none was tried."""
+        item = self._store.get(items.mart_key(mart))
+        return items.to_mart(mart, item) if item else None
 
     def spend(self, name: str, *, month: str, usage: Usage) -> None:
         """Add to what `name`, a stage or a mart, has consumed in a month (YYYY-MM). Repeating it adds again."""

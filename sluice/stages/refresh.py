@@ -34,6 +34,9 @@ _ENTRY_FIELDS = (
 )
 
 
+CURRENT = "current"  # why there is nothing to do
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
     """What Athena is to run; `skip` with a reason where there is nothing to do."""
@@ -95,7 +98,7 @@ def prepare(warehouse: MartContext, name: str, *, attempt: str) -> Prepared:
         sources[table] = source
     properties = lake.properties_of(warehouse.catalog, (warehouse.database, name))
     if lake.is_current(properties, mart.digest, sources):
-        return Prepared(skip=True, reason="current")
+        return Prepared(skip=True, reason=CURRENT)
     pins = {table: source.snapshot for table, source in sources.items()}
     token = hashlib.sha256("\n".join([mart.digest, json.dumps(pins, sort_keys=True), attempt]).encode()).hexdigest()[
         :16
@@ -159,7 +162,7 @@ def _prepare_view(warehouse: MartContext, mart: Mart) -> Prepared:
         if not _entry(warehouse, source):
             return Prepared(skip=True, reason=f"table {source} holds nothing yet")
     if _entry(warehouse, mart.name).get("Parameters", {}).get(lake.DEFINITION) == mart.digest:
-        return Prepared(skip=True, reason="current")
+        return Prepared(skip=True, reason=CURRENT)
     return Prepared(skip=False, sql=sql.view(mart, database=warehouse.database), token=mart.digest)
 
 

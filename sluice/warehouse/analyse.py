@@ -56,6 +56,8 @@ def analyse(tree: exp.Query, tables: Mapping[str, Columns]) -> Analysis:
         raise _unresolved(error, tree) from error
     typed = _Typing({name: dict(columns) for name, columns in tables.items()})
     columns = typed.query(resolved)
+    if "interval" in dict(columns).values():
+        raise QueryError("a column of type INTERVAL", line=line_of(resolved), remedy="date_diff('day', x, y)")
     return Analysis(resolved, columns, {name: tuple(sorted(used)) for name, used in sorted(typed.reads.items())})
 
 

@@ -44,15 +44,18 @@ class Mart:
     sources: tuple[str, ...]  # tables and marts that it reads, sorted
     references: tuple[TableReference, ...]  # in the order of the text
     sql: str  # the SELECT as its author wrote it
+    first_line: int = 1  # of the SELECT in its file
 
     @property
     def digest(self) -> str:
         """First 16 hex digits of the SHA-256 of the compiled mart: changes when its content may change."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        content = asdict(self)
+        del content["first_line"]  # a comment above the SELECT changes nothing
+        return hashlib.sha256(_canonical(content).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
         """Canonical JSON: sorted keys, no spaces, so that equal marts are equal texts."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return _canonical(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Mart:
@@ -73,6 +76,10 @@ class Mart:
                 "references": tuple(TableReference(**reference) for reference in data["references"]),
             }
         )
+
+
+def _canonical(content: dict[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def marts_to_json(marts: Iterable[Mart]) -> str:

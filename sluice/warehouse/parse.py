@@ -140,6 +140,7 @@ def typed(one: Draft, known: Mapping[str, Columns]) -> Mart:
         sources=one.sources,
         references=one.references,
         sql=one.sql,
+        first_line=one.first_line,
     )
 
 

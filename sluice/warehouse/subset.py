@@ -43,8 +43,11 @@ UNITS = frozenset({"second", "minute", "hour", "day", "week", "month", "quarter"
 INTERVAL_UNITS = frozenset({"SECOND", "MINUTE", "HOUR", "DAY", "MONTH", "YEAR"})
 ELAPSED_UNITS = UNITS - {"month", "quarter", "year"}
 DATE_FORMATS = frozenset("YmdHisS")
+_BEYOND_INTEGER = str(1 << 31)
 DATE_TEXT = r"\d{4}-\d{2}-\d{2}"
-TIMESTAMP_TEXT = DATE_TEXT + r"( ([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?)?"
+TIMESTAMP_TEXT = (
+    DATE_TEXT + r"( ([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,3})?)?)?"
+)  # a cast to timestamp rounds to milliseconds in Athena
 FORMAT = re.compile(r"(?:[^%]|%%|%(?:0\d)?d|%s)*")
 
 # Shapes of a query. They have no type; their parts are checked.
@@ -211,6 +214,22 @@ def _replaced(node: exp.Expr, args: Sequence[str]) -> str | None:
     return "varchar" if all(_is("varchar", name) for name in args) else None
 
 
+def _joined(_: exp.Expr, args: Sequence[str]) -> str | None:
+    if UNKNOWN in args:
+        raise Refused("|| with a bare NULL is ambiguous in Athena", "CAST(NULL AS varchar)")
+    return "varchar" if all(_is("varchar", name) for name in args) else None
+
+
+def _negated(node: exp.Expr, args: Sequence[str]) -> str | None:
+    if isinstance(node.this, exp.Literal) and node.this.name == _BEYOND_INTEGER:
+        return "integer"  # the smallest one
+    return args[0] if is_numeric(args[0]) else None
+
+
+def _added(_: exp.Expr, args: Sequence[str]) -> str | None:
+    return args[0] if _is("temporal", args[0]) and _is("integer", args[1]) else None
+
+
 def _best(node: exp.Expr, args: Sequence[str]) -> str | None:
     if node.args.get("count") is not None:
         raise Refused("max_by() and min_by() with a number give an array", "max_by(x, y)")
@@ -280,10 +299,11 @@ RULES: Mapping[type[exp.Expr], Rule] = {
     **dict.fromkeys((exp.FirstValue, exp.LastValue, exp.Window, exp.Paren, exp.Filter, exp.Alias), _same("any")),
     **dict.fromkeys((exp.Lag, exp.Lead), lambda _, args: common_of([args[0], *args[2:]])),
     **dict.fromkeys((exp.Lower, exp.Upper), _gives("varchar", "varchar")),
-    **dict.fromkeys((exp.DPipe, exp.Concat), _gives("varchar", "varchar")),
+    exp.Concat: _gives("varchar", "varchar"),
+    exp.DPipe: _joined,
     **dict.fromkeys((exp.Ceil, exp.Floor, exp.Round, exp.Sign), _rounded),
     exp.Abs: _same("number"),
-    exp.Neg: _same("number"),
+    exp.Neg: _negated,
     exp.Add: _moved(sum_of),
     exp.Sub: _moved(sum_of),
     exp.Mul: lambda _, args: product_of(args[0], args[1]),
@@ -310,7 +330,7 @@ RULES: Mapping[type[exp.Expr], Rule] = {
     exp.TimeToStr: _date_format,
     exp.Date: lambda _, args: "date" if args[0] in ("timestamp", "date", "varchar", UNKNOWN) else None,
     exp.TimestampTrunc: _unit(UNITS, _same("temporal")),
-    exp.DateAdd: _unit(UNITS, _same("temporal")),
+    exp.DateAdd: _unit(UNITS, _added),
     exp.DateDiff: _unit(ELAPSED_UNITS, _dates),
     exp.Extract: _extract,
 }

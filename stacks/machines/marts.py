@@ -26,9 +26,12 @@ def marts_definition(*, timeout: int, refresh: int, query: int) -> dict[str, Any
                 "Type": "Map",
                 "ItemsPath": "$.marts",
                 "MaxConcurrency": 1,  # a mart comes after the marts that it reads
-                "ItemSelector": {"mart.$": "$$.Map.Item.Value"},
+                "ItemSelector": {"mart.$": "$$.Map.Item.Value", "because.$": "$.because"},
                 "ItemProcessor": _one_mart(refresh=refresh, query=query),
-                "ResultSelector": {"failed.$": "States.ArrayContains($[*].failed, true)"},
+                "ResultSelector": {
+                    "failed.$": "States.ArrayContains($[*].failed, true)",
+                    "broken.$": "$[*].mart",
+                },
                 "Retry": [],
                 "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Failed"}],
                 "Next": "AllMarts",
@@ -42,7 +45,8 @@ def marts_definition(*, timeout: int, refresh: int, query: int) -> dict[str, Any
             "MartsFailed": {
                 "Type": "Fail",
                 "Error": "MartsFailed",
-                "Cause": "Marts that failed show their last good content. The others are refreshed.",
+                "CausePath": "States.Format('Failed, their last good rows are kept: {}. Ask `sluice runs <mart>`', "
+                "States.JsonToString($.broken))",
             },
             "Failed": {"Type": "Fail", "ErrorPath": "$.error.Error", "CausePath": "$.error.Cause"},
         },
@@ -50,7 +54,7 @@ def marts_definition(*, timeout: int, refresh: int, query: int) -> dict[str, Any
 
 
 def _one_mart(*, refresh: int, query: int) -> State:
-    step = {"mart.$": "$.mart"}
+    step = {"mart.$": "$.mart", "because.$": "$.because"}
     return {
         "ProcessorConfig": {"Mode": "INLINE"},
         "StartAt": "Prepare",
@@ -88,10 +92,14 @@ def _one_mart(*, refresh: int, query: int) -> State:
                 Next="MartDone",
             ),
             "MartDone": {"Type": "Pass", "Result": {"failed": False}, "End": True},
-            "MartFailed": {
-                "Type": "Pass",
-                "Parameters": {"failed": True, "mart.$": "$.mart", "error.$": "$.error.Error"},
-                "End": True,
-            },
+            "MartFailed": lambda_task(
+                REFRESH,
+                timeout=refresh,
+                payload={"op": "failed", **step, "error.$": "$.error.Error", "cause.$": "$.error.Cause"},
+                catch="Told",
+                ResultPath=None,
+                Next="Told",
+            ),
+            "Told": {"Type": "Pass", "Parameters": {"failed": True, "mart.$": "$.mart"}, "End": True},
         },
     }

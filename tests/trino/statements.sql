@@ -81,7 +81,7 @@ SELECT count(*) AS n FROM battery a JOIN battery b ON a.m = b.x
 SELECT count(*) AS n FROM battery a JOIN battery b ON a.i = b.m
 SELECT count(*) AS n FROM battery a JOIN battery b ON a.t = b.t
 SELECT ID, "id", Id AS "MiXed" FROM Battery ORDER BY 1 LIMIT 1
-SELECT b.* FROM battery b ORDER BY b.id LIMIT 1
+SELECT q.* FROM battery q ORDER BY q.id LIMIT 1
 SELECT id, id FROM battery ORDER BY 1 LIMIT 1
 SELECT count(*) FROM battery
 SELECT 1 + 1, 'x'

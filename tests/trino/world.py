@@ -76,8 +76,8 @@ def nested() -> pa.Table:
             "lines": pa.array([[{"sku": "s", "n": 1}], [], [{"sku": None, "n": 2}], [{"sku": "", "n": None}]], pa.list_(line)),
             "f4": pa.array([1.1, None, -2.5, 0.0], pa.float32()),
             "m9": pa.array([Decimal("1.50"), None, Decimal("9999999.99"), Decimal("-0.01")], pa.decimal128(9, 2)),
-            "m18": pa.array([Decimal("1.5000"), None, Decimal("99999999999999.9999"), Decimal("0")], pa.decimal128(18, 4)),
-            "m38": pa.array([Decimal("1.5"), None, Decimal("-1E-10"), Decimal("0")], pa.decimal128(38, 10)),
+            "m18": pa.array([Decimal("1.5000"), None, Decimal("99999999999999.9999"), Decimal(0)], pa.decimal128(18, 4)),
+            "m38": pa.array([Decimal("1.5"), None, Decimal("-1E-10"), Decimal(0)], pa.decimal128(38, 10)),
             "at": pa.array([_at("2024-01-01 10:00:00"), None, _at("1969-12-31 23:00:00"), _at("2024-07-01 00:00:00")],
                            pa.timestamp("us")),
         }
@@ -132,6 +132,8 @@ class Both:
             for one in batch:
                 refused = mine[one]
                 verdicts[one] = ("refused", refused) if isinstance(refused, str) else _verdict(refused, theirs[one])
+                if verdicts[one][0] == "different":  # by itself: Trino 476 once erred where expressions share parts
+                    verdicts[one] = _verdict(refused, self.real(_over([one], where)))
         return verdicts
 
     def _judge(self, sql: str, offline: Answer | str) -> tuple[Verdict, str]:

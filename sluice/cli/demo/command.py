@@ -47,8 +47,8 @@ def _play(progress: Callable[[str], None], *, seconds: Callable[[], float]) -> S
     from sluice.cli.demo.proof import prove  # noqa: PLC0415
     from sluice.cli.demo.report import Story  # noqa: PLC0415
     from sluice.cli.demo.scenario import play  # noqa: PLC0415
+    from sluice.cli.frames import select  # noqa: PLC0415
     from sluice.cli.offline import offline_aws  # noqa: PLC0415
-    from sluice.cli.query import select  # noqa: PLC0415
     from sluice.cli.target import Target  # noqa: PLC0415
     from sluice.project import load_project  # noqa: PLC0415
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.cli.demo.account import Account
 from sluice.cli.demo.proof import Assertion
-from sluice.cli.query import records
+from sluice.cli.frames import records
 from sluice.cli.screen import show, table
 from sluice.ledger.model import Counts
 from sluice.prices import READ_ON, REGION, Usage, dollars

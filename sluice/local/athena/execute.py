@@ -240,9 +240,9 @@ def _utility(column: str, names: Sequence[str]) -> Result:
     return Result(columns=[(column, "varchar")], rows=[(name,) for name in names], statement="UTILITY")
 
 
-def _cells(column: pa.ChunkedArray) -> list[Any]:
+def _cells(column: Any) -> list[Any]:
     """Return Python values; those of `real` in their shortest decimal form, as Athena prints them."""
-    values = column.to_pylist()
+    values: list[Any] = column.to_pylist()
     if column.type != pa.float32():
         return values
     return [None if value is None else float(str(np.float32(value))) for value in values]

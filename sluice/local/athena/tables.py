@@ -228,6 +228,8 @@ def _snapshot(table: Table, version: tuple[str, str] | None) -> int | None:
         found = table.snapshot_by_id(int(value))
     else:
         moment = datetime.fromisoformat(value).replace(tzinfo=UTC)
+        if moment > datetime.now(UTC):
+            raise QueryError(f"INVALID_ARGUMENTS: {value} is not in the past")
         found = table.snapshot_as_of_timestamp(int(moment.timestamp() * 1000))
     if found is None:
         raise QueryError(f"INVALID_ARGUMENTS: table {table.name()[-1]} has no {kind.lower()} {value}")
