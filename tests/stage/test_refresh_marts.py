@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +21,7 @@ from pyiceberg.table import Table
 
 from sluice.errors import ContractError, TransientError
 from sluice.lake.catalog import connect
+from sluice.ledger.table import Ledger
 from sluice.local.athena import execute
 from sluice.stages.refresh import MartContext, Prepared, order, prepare, swap
 from sluice.stages.services import services
@@ -300,16 +302,24 @@ def test_partitions_of_the_header_are_those_of_the_mart(world: World) -> None:
     assert replace(world.warehouse.marts[0], description="y").digest != world.warehouse.marts[0].digest
 
 
-def test_the_handler_answers_the_three_operations(world: World, root: Path, tmp_path: Path) -> None:
+def test_the_handler_answers_its_operations_and_remembers_what_became_of_each_mart(
+    world: World, root: Path, tmp_path: Path
+) -> None:
     (tmp_path / "marts").mkdir()
     (tmp_path / "marts" / "marts.json").write_text(marts_to_json(world.warehouse.marts))
     copy = tmp_path / "handler.py"
     copy.write_text((root / "lambdas" / "refresh" / "handler.py").read_text())
     settings = {
-        "SLUICE_LAKE_BUCKET": BUCKET, "SLUICE_DATABASE": world.database, "SLUICE_LEDGER_TABLE": "not-there",
+        "SLUICE_LAKE_BUCKET": BUCKET, "SLUICE_DATABASE": world.database, "SLUICE_LEDGER_TABLE": "marts-ledger",
         "POWERTOOLS_SERVICE_NAME": "refresh", "POWERTOOLS_METRICS_NAMESPACE": "Sluice/test",
     }  # fmt: skip
     services.cache_clear()
+    keys = [("pk", "HASH"), ("sk", "RANGE")]
+    table = boto3.resource("dynamodb").create_table(
+        TableName="marts-ledger", BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+    )  # fmt: skip
     context = SimpleNamespace(
         aws_request_id="1", function_name="refresh", memory_limit_in_mb=1, invoked_function_arn="arn:aws:lambda"
     )
@@ -320,14 +330,26 @@ def test_the_handler_answers_the_three_operations(world: World, root: Path, tmp_
     world.publish("sales", 1, shop=["a"], amount=[1])
     with mock.patch.dict(os.environ, settings):
         spec.loader.exec_module(module)
-        assert module.handler({"op": "order", "detail": {"table": "shops"}}, context) == {"marts": ["cities"]}
-        assert module.handler({"op": "order", "detail": {}}, context) == {"marts": ["totals", "big", "cities"]}
+        detail = {"table": "shops", "dataset": "shops", "fence": 3}
+        because = {"dataset": "shops", "fence": 3}
+        asked = module.handler({"op": "order", "detail": detail}, context)
+        assert asked == {"marts": ["cities"], "because": because}
+        everything = module.handler({"op": "order", "detail": {}}, context)
+        assert everything == {"marts": ["totals", "big", "cities"], "because": {}}
         prepared = module.handler({"op": "prepare", "mart": "totals"}, context)
         assert prepared["skip"] is False
         world.athena(prepared["sql"])
         swapped = module.handler({"op": "swap", "mart": "totals", "token": prepared["token"]}, context)
         assert swapped == {"mart": "totals", "verdict": "done"}
         assert module.handler({"op": "prepare", "mart": "totals"}, context)["reason"] == "current"
+        cause = json.dumps({"QueryExecution": {"Status": {"StateChangeReason": "line 9:3: Division by zero"}}})
+        module.handler({"op": "failed", "mart": "totals", "because": because, "error": "x", "cause": cause}, context)
+        state = Ledger(table).mart("totals")
+        assert state is not None
+        assert (state.outcome, dict(state.seen)) == ("FAILED", {"shops": 3})
+        assert state.reason == "marts/totals.sql:7: Division by zero"  # the third line of the file's SELECT
+        assert state.fresh is not None
+        assert state.failing == state.told
         with pytest.raises(ContractError, match="no mart 'other'"):
             module.handler({"op": "prepare", "mart": "other"}, context)
         with pytest.raises(ValueError, match="expected op"):

@@ -60,7 +60,7 @@ _TEMPLATES = {
         *["({m} [=|<>|<|<=|>|>=|IS DISTINCT FROM] {[m|x]})", "({t} [=|<>|<|<=|>|>=|IS DISTINCT FROM] {t})"],
         *["({d} [=|<>|<|<=|>|>=] {[d|s]})", "({s} [=|<>|<|<=|>|>=|IS DISTINCT FROM] {s})"],
         *("({f} [AND|OR] {f})", "(NOT {f})", "({[i|b|x|m|t|d|s]} IS NULL)", "({[i|b|x|m|t|d|s]} IS NOT NULL)"),
-        *("({t} LIKE ['a%'|'%_p%'|'%'])", "starts_with({t}, {t})", "({i} IN ({i}, {i}))"),
+        *("({t} LIKE ['a%'|'%_p%'|'%'])", "starts_with({t}, {t})", "({i} IN ([1, 7|0, 2, 10|-1, 3]))"),
         *("({m} BETWEEN {m} AND {x})", "regexp_like({t}, ['^a'|'[pz]+'|'.'])"),
     ],
     "d": [

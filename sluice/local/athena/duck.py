@@ -195,6 +195,8 @@ def _by(name: str) -> Callable[[exp.Expr], str]:
 
 def _average(node: exp.Expr) -> str:
     """Add as doubles, as Athena does; DuckDB adds whole numbers exactly."""
+    if isinstance(node.this, exp.Distinct):
+        return f"avg(DISTINCT {_cast(_say(node.this.expressions[0]), 'double')})"
     text = _cast(_say(node.this), "double")
     if kind_of(node.this) != "bigint":
         return f"avg({text})"
