@@ -174,7 +174,7 @@ class Lake:
         """
         import pyarrow as pa  # noqa: PLC0415
 
-        from sluice.cli.query import select  # noqa: PLC0415
+        from sluice.cli.frames import select  # noqa: PLC0415
 
         return pa.Table.from_pandas(select(self._target, sql), preserve_index=False)
 
