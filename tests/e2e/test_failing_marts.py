@@ -74,6 +74,7 @@ def sluice(project: Path, *words: str) -> Result:
 
 
 def document(result: Result) -> dict[str, Any]:
+    assert result.stdout, (result.output, result.exception)
     return dict(json.loads(result.stdout))
 
 
