@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from sluice.cli.exits import CommandError, answering
+from sluice.cli.frames import select
 from sluice.cli.put import settled
-from sluice.cli.query import select
 from sluice.cli.screen import AsJson, count_of, emit, show, visible, working
 from sluice.cli.target import Target
 
