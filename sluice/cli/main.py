@@ -30,6 +30,7 @@ from sluice.cli.replay import replay
 from sluice.cli.runs import runs
 from sluice.cli.up import up
 from sluice.cli.where import Anywhere, choose
+from sluice.cli.why import why
 
 app = typer.Typer(
     name="sluice",
@@ -46,7 +47,7 @@ app.callback()(choose)
 GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
     "Begin": (new, demo, init, up, env),
     "Change contracts and marts": (check, diff, preview, apply),
-    "Load files and look at tables": (put, remove, runs, rejects, orphans, query, freeze),
+    "Load files and look at tables": (put, remove, runs, rejects, orphans, query, why, freeze),
     "Deploy": (bootstrap, synth, package, changes, deploy, destroy),
     "Repair and watch": (doctor, replay, backfill, redrive, cost),
 }

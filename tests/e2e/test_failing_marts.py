@@ -44,6 +44,9 @@ MARTS = {  # mart: (header lines, SELECT, what is said of it)
 CSV = "id,shop,pieces,sold_on\n1,a,1,2024-01-01\n2,a,0,2024-01-02\n3,,2,2024-01-03\n"
 
 
+pytestmark = pytest.mark.proof
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A project with one dataset and six marts, deployed offline; the working directory."""

@@ -13,7 +13,7 @@ from sluice.cli.demo import source
 from sluice.cli.main import app
 
 ROWS = 400
-pytestmark = pytest.mark.usefixtures("lake")
+pytestmark = [pytest.mark.proof, pytest.mark.usefixtures("lake")]
 
 
 @pytest.fixture(scope="module")
