@@ -48,6 +48,7 @@ def hash_without_salt(project: Path) -> None:
         pytest.param(wrong_type, "{}", ("airlines.odcs.yaml", "strnig"), id="contract"),
         pytest.param(unknown_table, "{}", (".sql", "flights"), id="mart"),
         pytest.param(nothing, '{"env": "moon"}', ("app.py", "'moon'"), id="setting"),
+        pytest.param(nothing, '{"log_days": "8"}', ("log_days", "8 days"), id="log days"),
         pytest.param(hash_without_salt, "{}", ("dataset airlines hashes values", "salt_parameter"), id="salt"),
     ],
 )
