@@ -76,7 +76,7 @@ def test_deployment_that_is_not_there_or_not_ours_is_told_with_the_remedy(enviro
 def test_a_command_takes_it_anywhere_on_the_line(line: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLUICE_ENV", "")  # set back afterwards
     result = CliRunner().invoke(app, [*line, "--json"])
-    assert (result.exit_code, json.loads(result.stdout)) == (0, {"ok": True, "runs": []})
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"ok": True, "runs": [], "marts": []})
     assert os.environ["SLUICE_ENV"] == "dev"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sluice.local.cloud import LocalCloud
-from sluice.local.deployer import KINDS, _create, check
+from sluice.local.deployer import KINDS, _make, check
 from sluice.local.resources.kind import Site
 from sluice.local.template import Stack, UnsupportedTemplate
 from tests.stage.local_world import BUCKET, resource, role, write_assembly
@@ -258,4 +258,4 @@ def test_nested_property_that_the_sdk_does_not_know_is_refused(tmp_path: Path, c
     )  # fmt: skip
     properties = {"Role": "r", "Command": {"Name": "glueetl", "ScriptLocation": "s3://b/k", "Colour": "blue"}}
     with pytest.raises(UnsupportedTemplate, match="Colour"):
-        _create(site, resource("AWS::Glue::Job", properties), properties)
+        _make(site, resource("AWS::Glue::Job", properties), properties, None)

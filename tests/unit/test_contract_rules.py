@@ -187,7 +187,7 @@ def test_quality_checks_keep_their_severity() -> None:
         (column("a", "integer", enum=("x",)), "'x' is no value of type int"),
         (column("a", options=Options(format="iban")), "format 'iban' is not checked"),
         (column("a", options=Options(pattern="(?=x)")), "looks ahead"),
-        (column("a", "timestamp", options=Options(format="yy-MM-dd")), "format 'yy-MM-dd'"),
+        (column("a", "timestamp", options=Options(format="YYYY-MM-dd")), "format 'YYYY-MM-dd'"),
         (column("a", "time", options=Options(default_timezone="Europe/Paris")), "defaultTimezone has no meaning"),
     ],
 )

@@ -16,15 +16,15 @@ def first_mart(plan: Plan) -> str:
     header = (
         f"-- How much is there{f', by {by[0]}' if by else ''}?\n-- ---\n-- materialized: table\n"
         f"-- description: Rows of {plan.dataset}{f' by {by[0]}' if by else ''}.\n"
-        + (f"-- keys: [{by[0]}]\n" if by else "")
+        + (f"-- keys: [{_quoted(by[0])}]\n" if by else "")
         + "-- tests:\n--   - not_null: [rows_loaded]\n-- ---\n"
     )
     if by is None:
-        return f"{header}SELECT count(*) AS rows_loaded\nFROM {plan.dataset}\n"
+        return f"{header}SELECT count(*) AS rows_loaded\nFROM {_quoted(plan.dataset)}\n"
     name, expression = by
     return (
-        f"{header}SELECT\n    {expression} AS {name},\n    count(*) AS rows_loaded\n"
-        f"FROM {plan.dataset}\nWHERE {expression} IS NOT NULL\nGROUP BY {expression}\n"
+        f"{header}SELECT\n    {expression} AS {_quoted(name)},\n    count(*) AS rows_loaded\n"
+        f"FROM {_quoted(plan.dataset)}\nWHERE {expression} IS NOT NULL\nGROUP BY {expression}\n"
     )
 
 
