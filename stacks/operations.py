@@ -18,6 +18,7 @@ from constructs import Construct
 
 from sluice.contract.plan import Plan
 
+from .acknowledged import acknowledge
 from .alarms import AlarmSpec, alarm_specs
 from .dashboard import dashboard
 from .ingest import Ingest
@@ -52,6 +53,11 @@ class Operations(Construct):
                 resources=[self.topic.topic_arn],
                 conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
             )
+        )
+        acknowledge(
+            self.topic,
+            "A mail or a page that does not arrive is sent by SNS again; what raised the alarm stays in ALARM",
+            "Serverless-SNSRedrivePolicy",
         )
         if settings.alarm_mail:
             self.topic.add_subscription(subscriptions.EmailSubscription(settings.alarm_mail))
