@@ -102,7 +102,7 @@ def test_the_example_contract_accepts_the_example_file(project: Path) -> None:
 
 @pytest.mark.timeout(600)
 def test_the_example_dataset_goes_from_file_to_query(project: Path, environment: dict[str, str]) -> None:
-    (put,) = commands("sluice put")
+    (put,) = commands("sluice put orders")
     sent = run(f"{put} --json", cwd=project, env=environment)
     assert sent.returncode == 0, sent.stderr
     assert [load["state"] for load in json.loads(sent.stdout)["loads"]] == ["DONE"]
